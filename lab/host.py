@@ -1,0 +1,113 @@
+"""The machine under the lab: its packages, its mirror and its certificates."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# A program the lab starts, and the Debian package it comes from.
+PROGRAMS = {
+    "podman": "podman",
+    "/usr/lib/podman/netavark": "netavark",
+    "crun": "crun",
+    "newuidmap": "uidmap",
+    "mmdebstrap": "mmdebstrap",
+    "dnsmasq": "dnsmasq-base",
+    "docker-registry": "docker-registry",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "ssh": "openssh-client",
+    "openssl": "openssl",
+    "zstd": "zstd",
+    "skopeo": "skopeo",
+}
+CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+class LabError(Exception):
+    """An error we expect: said in one line, without a traceback."""
+
+
+def run(  # noqa: PLR0913 - one door for every program the lab starts
+    *command: str | Path,
+    stdin: str | None = None,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program and return its output; a failure quotes the last lines of what it said."""
+    argv = [str(word) for word in command]
+    done = subprocess.run(
+        argv, input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, capture_output=True, text=True, check=False, env=env, cwd=cwd, timeout=timeout
+    )
+    if check and done.returncode != 0:
+        said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
+        raise LabError(f"`{' '.join(argv)[:300]}` failed with {done.returncode}:\n{said}")
+    return done
+
+
+def say(text: str) -> None:
+    """Tell whoever started the lab what happens now."""
+    print(f"lab: {text}", flush=True)
+
+
+def missing_packages(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
+    """Return the Debian packages of the programs that are not installed, sorted."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    return sorted({package for program, package in programs.items() if shutil.which(program, path=path) is None})
+
+
+def install_programs() -> None:
+    """Install what the lab needs and this machine lacks."""
+    packages = missing_packages()
+    if not packages:
+        return
+    if os.geteuid() != 0:
+        raise LabError(f"the lab needs root to install {', '.join(packages)} and to run containers")
+    if shutil.which("apt-get") is None:
+        raise LabError(f"the lab installs its programs with apt; on this system install these first: {', '.join(packages)}")
+    say(f"installing {', '.join(packages)}")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", "update", "-q", env=quiet)
+    # A service that a package starts by itself would hold ports and outlive the lab.
+    run("apt-get", "install", "-qy", "--no-install-recommends", *packages, env={**quiet, "RUNLEVEL": "1"})
+
+
+def apt_uris(sources: Sequence[Path] | None = None) -> dict[str, str]:
+    """Return the machine's own mirrors: {"debian": uri, "security": uri}; Debian's where the machine names none."""
+    files = sources if sources is not None else [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    uris = {"debian": "http://deb.debian.org/debian", "security": "http://deb.debian.org/debian-security"}
+    for file in files:
+        if file.suffix not in {".list", ".sources"} or not file.is_file():
+            continue
+        for uri in re.findall(r"(?m)^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+)", file.read_text(encoding="utf-8")):
+            clean = uri.rstrip("/")
+            if clean.endswith("/debian"):
+                uris["debian"] = clean
+            elif clean.endswith("/debian-security"):
+                uris["security"] = clean
+    return uris
+
+
+def trixie_sources() -> str:
+    """Return a deb822 sources file for Debian 13 from the machine's own mirrors."""
+    uris = apt_uris()
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    return "\n".join(
+        f"Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\nSigned-By: {keyring}\n"
+        for uri, suites in ((uris["debian"], "trixie trixie-updates"), (uris["security"], "trixie-security"))
+    )
+
+
+def apt_settings() -> dict[str, str]:
+    """Return the apt settings that a node needs to use this machine's mirrors, by file name."""
+    settings = {}
+    for file in sorted(Path("/etc/apt/apt.conf.d").glob("*")):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if re.search(r"(?m)^\s*Acquire::", text) and "GzipIndexes" not in text:
+            settings[file.name] = text
+    return settings

@@ -1,0 +1,113 @@
+"""Podman in a mount namespace of its own, where the cgroup tree is pure cgroup2.
+
+systemd in a container wants cgroup2; a machine with hybrid cgroups has it only beside the old ones. One namespace, pinned under /run, serves
+all labs and every call, because a container's mounts are seen only in the namespace that made them.
+"""
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.host import LabError, run
+from lab.paths import CACHE, RUN
+
+STORAGE = CACHE / "podman"
+_PIN = RUN / "ns" / "mnt"
+
+# No CAP_SYS_RESOURCE: limits can only go down, and podman's own defaults go up.
+CONTAINERS_CONF = """\
+[containers]
+default_ulimits = ["nofile=1000:1000", "nproc=1000:1000"]
+pids_limit = 0
+log_driver = "k8s-file"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+runtime = "crun"
+[network]
+network_backend = "netavark"
+"""
+STORAGE_CONF = f"""\
+[storage]
+driver = "overlay"
+graphroot = "{STORAGE}/storage"
+runroot = "{RUN}/podman"
+"""
+REGISTRIES_CONF = 'unqualified-search-registries = []\nshort-name-mode = "disabled"\n'
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    RUN.mkdir(parents=True, exist_ok=True)
+    with (RUN / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _pinned() -> bool:
+    return subprocess.run(["mountpoint", "-q", _PIN], check=False).returncode == 0
+
+
+def _pin() -> None:
+    """Make the namespace and keep it by a bind mount of its handle."""
+    _PIN.parent.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mountpoint", "-q", _PIN.parent], check=False).returncode != 0:
+        run("mount", "--bind", _PIN.parent, _PIN.parent)
+        run("mount", "--make-private", _PIN.parent)  # a handle cannot be bound on a shared mount
+    _PIN.touch()
+    run("unshare", f"--mount={_PIN}", "--propagation", "private", "sh", "-ec", "umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup")
+
+
+def _write(name: str, text: str) -> Path:
+    file = RUN / name
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        file.write_text(text, encoding="utf-8")
+    return file
+
+
+def podman_command(*args: str | Path) -> list[str]:
+    """Return the full command line that runs podman with these arguments in the lab's namespace."""
+    with _lock():
+        if not _pinned():
+            _pin()
+        settings = {
+            "CONTAINERS_CONF": _write("containers.conf", CONTAINERS_CONF),
+            "CONTAINERS_STORAGE_CONF": _write("storage.conf", STORAGE_CONF),
+            "CONTAINERS_REGISTRIES_CONF": _write("registries.conf", REGISTRIES_CONF),
+            "TMPDIR": CACHE / "tmp",
+        }
+        (CACHE / "tmp").mkdir(parents=True, exist_ok=True)
+    environment = [f"{key}={value}" for key, value in settings.items()]
+    return ["nsenter", f"--mount={_PIN}", "--", "env", "-C", str(Path.cwd()), *environment, "podman", *map(str, args)]
+
+
+def podman(*args: str | Path, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run podman and return what it printed."""
+    return run(*podman_command(*args), stdin=stdin, check=check)
+
+
+def in_namespace(*command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run any program where podman's mounts are seen."""
+    podman_command()
+    return run("nsenter", f"--mount={_PIN}", "--", *command, check=check)
+
+
+def release() -> None:
+    """Let the namespace go, unless a container still runs in it."""
+    if not _pinned():
+        return
+    if podman("ps", "-aq").stdout.strip():
+        return
+    with _lock():
+        run("nsenter", f"--mount={_PIN}", "--", "umount", "-Rq", f"{STORAGE}/storage/overlay", check=False)
+        run("umount", _PIN)
+        run("umount", _PIN.parent)
+
+
+def require_root() -> None:
+    """Say early that the lab cannot run as a normal user."""
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root: it makes containers, bridges and mount namespaces. Run it with sudo.")
