@@ -1,0 +1,80 @@
+# Every target works from a fresh clone on a bare Debian or Ubuntu machine; those that need root say so.
+# SPDX-License-Identifier: GPL-3.0-or-later
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+COLLECTION := build/ansible_collections/psw/ai
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+$(VENV)/.made: pyproject.toml hatch_build.py
+	$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || apt-get install -y -qq python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet uv
+	mkdir -p .dev/ansible_collections/psw && ln -sfn ../../.. .dev/ansible_collections/psw/ai
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev --group lab
+	touch $@
+
+.PHONY: venv
+venv: $(VENV)/.made ## Make the virtual environment with psw, its tools and the collection from this checkout
+
+# --- the lab (needs root) ------------------------------------------------------------------------------------------
+.PHONY: demo
+demo: venv ## Bring up the lab and ask a model a question through https://chat.<domain>/api (root)
+	$(BIN)/python -m lab.demo
+
+.PHONY: lab-down
+lab-down: venv ## Remove the lab without trace (root)
+	$(BIN)/python -m lab down --all
+
+# --- tests ---------------------------------------------------------------------------------------------------------
+.PHONY: test
+test: lint test-unit test-integration test-e2e ## Everything CI runs (root, for the lab)
+
+.PHONY: lint
+lint: venv sanity docs ## ruff, mypy, yamllint, ansible-lint production, ansible-test sanity, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy psw_cli plugins/plugin_utils lab
+	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint --offline --profile production
+	$(BIN)/antsibull-changelog lint
+
+.PHONY: sanity
+sanity: venv ## ansible-test sanity over what the collection ships
+	rm -rf build/sanity && mkdir -p build/sanity/ansible_collections/psw/ai
+	$(BIN)/ansible-galaxy collection build --force --output-path build/sanity . >/dev/null
+	tar -xzf build/sanity/psw-ai-*.tar.gz -C build/sanity/ansible_collections/psw/ai
+	rm -f build/sanity/ansible_collections/psw/ai/MANIFEST.json build/sanity/ansible_collections/psw/ai/FILES.json
+	cd build/sanity/ansible_collections/psw/ai && ansible-test sanity --color no --requirements --python default
+
+.PHONY: test-unit
+test-unit: venv ## Pure logic, modules, CLI and the promises about the repository
+	$(BIN)/pytest tests/unit tests/cli
+
+.PHONY: test-integration
+test-integration: venv ## Modules against the real programs: sops, Open WebUI, fakepve
+	$(BIN)/pytest tests/integration
+
+.PHONY: test-e2e
+test-e2e: venv ## The whole road and the roles on lab nodes (root)
+	$(BIN)/pytest tests/e2e
+
+.PHONY: bench
+bench: venv ## Measure converge, start-up and relay; writes docs/benchmarks.md (root)
+	$(BIN)/python -m benchmarks
+
+# --- housekeeping --------------------------------------------------------------------------------------------------
+.PHONY: docs
+docs: venv ## Check that generated docs are those of this code
+	$(BIN)/pytest -q tests/unit/contract
+
+.PHONY: clean
+clean: ## Remove what the tools made in this checkout
+	rm -rf $(VENV) .dev build dist .ansible .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
