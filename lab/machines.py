@@ -1,0 +1,171 @@
+"""Fixture machines: the sysfs, procfs and device nodes that a machine.yml describes, as a tree of files for the node to lay over its own."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.host import LabError
+from lab.paths import DATA
+
+MACHINES = DATA / "machines"
+_BRIDGE = "devices/pci0000:00"
+_EFI_GUID = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+DRM_MAJOR = 226
+
+
+def known() -> list[str]:
+    """Return the names of the fixture machines, sorted."""
+    return sorted(file.parent.name for file in MACHINES.glob("*/machine.yml"))
+
+
+def load(name: str) -> dict[str, Any]:
+    """Return a machine's description."""
+    file = MACHINES / name / "machine.yml"
+    if not file.is_file():
+        raise LabError(f"no machine called {name!r} in the lab; known machines: {', '.join(known()) or 'none'}")
+    machine: dict[str, Any] = {"name": name, **yaml.safe_load(file.read_text(encoding="utf-8"))}
+    return machine
+
+
+def _write(file: Path, value: object) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(value, bytes):
+        file.write_bytes(value)
+    else:
+        file.write_text(f"{value}\n" if not str(value).endswith("\n") else str(value), encoding="utf-8")
+
+
+def _link(link: Path, target: str) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+
+
+def _pci(sys: Path, device: Mapping[str, Any]) -> None:
+    """One PCI device as the kernel shows it: its attributes, its bus link, its driver, its DRM nodes."""
+    address = str(device["address"])
+    home = sys / _BRIDGE / address
+    attributes = {
+        "class": device["class"],
+        "vendor": device["vendor"],
+        "device": device["device"],
+        "subsystem_vendor": device.get("subsystem_vendor", device["vendor"]),
+        "subsystem_device": device.get("subsystem_device", "0x0000"),
+        "revision": device.get("revision", "0xa1"),
+        "boot_vga": device.get("boot_vga"),
+        "enable": 1,
+        "current_link_speed": device.get("link_speed"),
+        "max_link_speed": device.get("link_speed"),
+        "current_link_width": device.get("link_width"),
+        "max_link_width": device.get("link_width"),
+        **device.get("files", {}),
+    }
+    for name, value in attributes.items():
+        if value is not None:
+            _write(home / name, value)
+    vendor, model, kind = (str(device[key]).removeprefix("0x").upper() for key in ("vendor", "device", "class"))
+    alias = f"pci:v{vendor:0>8}d{model:0>8}sv*sd*bc{kind[0:2]}sc{kind[2:4]}i{kind[4:6]}"
+    _write(home / "modalias", alias)
+    driver = f"DRIVER={device['driver']}\n" if device.get("driver") else ""
+    _write(home / "uevent", f"{driver}PCI_CLASS={kind.lstrip('0')}\nPCI_ID={vendor}:{model}\nPCI_SLOT_NAME={address}\nMODALIAS={alias}")
+    _link(sys / "bus/pci/devices" / address, f"../../../{_BRIDGE}/{address}")
+    _link(home / "subsystem", "../../../bus/pci")
+    if device.get("driver"):
+        drivers = sys / "bus/pci/drivers" / str(device["driver"])
+        _link(home / "driver", f"../../../bus/pci/drivers/{device['driver']}")
+        _link(drivers / address, f"../../../../{_BRIDGE}/{address}")
+        (sys / "module" / str(device["driver"]).replace("-", "_")).mkdir(parents=True, exist_ok=True)
+    if device.get("iommu_group") is not None:
+        (sys / "kernel/iommu_groups" / str(device["iommu_group"])).mkdir(parents=True, exist_ok=True)
+        _link(home / "iommu_group", f"../../../kernel/iommu_groups/{device['iommu_group']}")
+    for pair in device.get("drm", []):
+        for node in (pair["card"], pair.get("render")):
+            if node:
+                _write(home / "drm" / node / "dev", f"{DRM_MAJOR}:{drm_minor(node)}")
+                _write(home / "drm" / node / "uevent", f"MAJOR={DRM_MAJOR}\nMINOR={drm_minor(node)}\nDEVNAME=dri/{node}\nDEVTYPE=drm_minor")
+                _link(home / "drm" / node / "device", "../..")
+                _link(sys / "class/drm" / node, f"../../{_BRIDGE}/{address}/drm/{node}")
+
+
+def drm_minor(node: str) -> int:
+    """Return the minor number in a DRM node's name: card0 is 0, renderD128 is 128."""
+    return int(node.removeprefix("card").removeprefix("renderD"))
+
+
+def _kfd(sys: Path, node: Mapping[str, Any]) -> None:
+    home = sys / "devices/virtual/kfd/kfd/topology/nodes" / str(node["node"])
+    _write(home / "gpu_id", node.get("gpu_id", 0))
+    _write(home / "name", node.get("name", ""))
+    _write(home / "properties", "".join(f"{key} {value}\n" for key, value in node.get("properties", {}).items()))
+    for number, bank in enumerate(node.get("mem_banks", [])):
+        _write(home / "mem_banks" / str(number) / "properties", "".join(f"{key} {value}\n" for key, value in bank.items()))
+
+
+def _disk(sys: Path, home: str, name: str, disk: Mapping[str, Any]) -> None:
+    """A block device with its queue; home is its directory under /sys."""
+    directory = sys / home / name
+    _write(directory / "size", int(disk.get("size_gib", 1)) * 2 * 1024 * 1024)
+    _write(directory / "queue/rotational", disk.get("rotational", 0))
+    _write(directory / "removable", 0)
+    _write(directory / "dev", disk.get("dev", "259:0"))
+    for number in range(1, int(disk.get("partitions", 0)) + 1):
+        part = f"{name}p{number}" if name[-1].isdigit() else f"{name}{number}"
+        _write(directory / part / "partition", number)
+        _link(sys / "class/block" / part, f"../../{home}/{name}/{part}")
+    _link(sys / "block" / name, f"../{home}/{name}")
+    _link(sys / "class/block" / name, f"../../{home}/{name}")
+
+
+def _nvme(sys: Path, number: int, disk: Mapping[str, Any]) -> None:
+    """An NVMe controller behind its own PCI function, and its namespace."""
+    name = str(disk["name"])
+    address = str(disk.get("address", f"0000:0{number + 4}:00.0"))
+    speed, width = disk.get("link_speed", "16.0 GT/s PCIe"), disk.get("link_width", 4)
+    _pci(
+        sys, {"address": address, "class": "0x010802", "vendor": "0x144d", "device": "0xa80c", "driver": "nvme", "link_speed": speed, "link_width": width, **disk.get("pci", {})}
+    )  # fmt: skip
+    home = f"{_BRIDGE}/{address}/nvme/{name}"
+    for key, fallback in (("transport", "pcie"), ("model", "Lab NVMe SSD"), ("serial", f"LAB{number:04d}"), ("state", "live")):
+        _write(sys / home / key, disk.get(key, fallback))
+    _link(sys / home / "device", f"../../../{address}")
+    _link(sys / "class/nvme" / name, f"../../{home}")
+    namespace = str(disk.get("namespace", f"{name}n1"))
+    _disk(sys, home, namespace, {**disk, "dev": f"259:{number * 8}"})
+    _link(sys / home / namespace / "device", f"../../{name}")
+
+
+def _firmware(sys: Path, secure_boot: str) -> None:
+    """EFI variables: four bytes of attributes, then the value."""
+    (sys / "firmware").mkdir(parents=True, exist_ok=True)
+    if secure_boot == "unsupported":
+        return
+    variables = sys / "firmware/efi/efivars"
+    _write(variables / f"SecureBoot-{_EFI_GUID}", b"\x06\x00\x00\x00" + (b"\x01" if secure_boot == "enabled" else b"\x00"))
+    _write(variables / f"SetupMode-{_EFI_GUID}", b"\x06\x00\x00\x00\x00")
+    _write(sys / "firmware/efi/fw_platform_size", 64)
+
+
+def generate(machine: Mapping[str, Any], target: Path) -> None:
+    """Write machine.json and tree/ for the node into the target directory, from scratch."""
+    shutil.rmtree(target, ignore_errors=True)
+    sys = target / "tree/sys"
+    for top in ("bus/pci/devices", "bus/pci/drivers", "class/drm", "class/nvme", "devices", "block", "module"):
+        (sys / top).mkdir(parents=True)
+    for device in machine.get("pci", []):
+        _pci(sys, device)
+    if machine.get("kfd"):
+        _link(sys / "class/kfd/kfd", "../../devices/virtual/kfd/kfd")
+        for node in machine["kfd"]:
+            _kfd(sys, node)
+    for number, disk in enumerate(machine.get("nvme", [])):
+        _nvme(sys, number, disk)
+    for disk in machine.get("disks", []):
+        _disk(sys, "devices/virtual/block", str(disk["name"]), disk)
+    _firmware(sys, str(machine.get("secure_boot", "disabled")))
+    own = MACHINES / str(machine["name"]) / "tree"
+    if own.is_dir():
+        shutil.copytree(own, target / "tree", dirs_exist_ok=True, symlinks=True)
+    (target / "machine.json").write_text(json.dumps(machine, indent=1), encoding="utf-8")

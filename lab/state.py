@@ -1,0 +1,122 @@
+"""One lab's own directory and the numbers that keep labs apart."""
+
+import fcntl
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lab.host import LabError, run
+from lab.paths import RUN, STATE
+
+SUBNETS = range(1, 200)
+DOMAIN = "home.example"
+NODE = "pve1"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab's settings; everything else follows from them."""
+
+    name: str
+    subnet: int
+    machine: str
+
+    @property
+    def home(self) -> Path:
+        """Return the directory that holds all of this lab's state."""
+        return STATE / self.name
+
+    @property
+    def container(self) -> str:
+        """Return the name of the node's container, network namespace and cgroup."""
+        return f"psw-lab-{self.name}"
+
+    @property
+    def bridge(self) -> str:
+        """Return the bridge on this machine that the node's network hangs on."""
+        return f"pswlab{self.subnet}"
+
+    def address(self, host: int) -> str:
+        """Return an address in the lab's network: 1 is this machine, 10 the node, from 100 on DHCP."""
+        return f"10.88.{self.subnet}.{host}"
+
+    @property
+    def gateway(self) -> str:
+        """Return this machine's address in the lab."""
+        return self.address(1)
+
+    @property
+    def node_address(self) -> str:
+        """Return the node's address."""
+        return self.address(10)
+
+    @property
+    def key(self) -> Path:
+        """Return the private key that opens the node."""
+        return self.home / "id_ed25519"
+
+    def save(self) -> None:
+        """Remember the settings for the next call."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "lab.json").write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+def load(name: str) -> Lab | None:
+    """Return the lab of this name, or None where there is none."""
+    file = STATE / name / "lab.json"
+    return Lab(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+
+def need(name: str) -> Lab:
+    """Return the lab of this name, or say how to make it."""
+    lab = load(name)
+    if lab is None:
+        raise LabError(f"there is no lab called {name!r}; `python -m lab up --name {name}` makes it")
+    return lab
+
+
+def names() -> list[str]:
+    """Return the names of the labs on this machine, sorted."""
+    return sorted(file.parent.name for file in STATE.glob("*/lab.json"))
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold a lab for one command at a time; a second one waits."""
+    RUN.mkdir(parents=True, exist_ok=True)
+    with (RUN / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def choose(name: str, machine: str) -> Lab:
+    """Return the lab of this name, made with a free subnet where there is none."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,20}", name):
+        raise LabError(f"a lab's name is up to 21 small letters, digits and dashes, and starts with a letter; {name!r} is not")
+    found = load(name)
+    if found is not None:
+        if found.machine != machine:
+            raise LabError(f"lab {name!r} runs machine {found.machine!r}; take it down first to start {machine!r}")
+        return found
+    STATE.mkdir(parents=True, exist_ok=True)
+    RUN.mkdir(parents=True, exist_ok=True)
+    with (RUN / "subnets.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        taken = {lab.subnet for lab in map(load, names()) if lab}
+        links = run("ip", "-o", "link").stdout
+        free = next((n for n in SUBNETS if n not in taken and f"pswlab{n}:" not in links), None)
+        if free is None:
+            raise LabError("all of the lab's subnets 10.88.1.0/24 to 10.88.199.0/24 are taken")
+        lab = Lab(name, free, machine)
+        lab.save()
+    return lab
+
+
+def make_key(lab: Lab) -> None:
+    """Make the key that opens the node, once."""
+    if not lab.key.exists():
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"psw-lab-{lab.name}", "-f", lab.key)
+    lab.key.chmod(0o600)
