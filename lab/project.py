@@ -1,0 +1,81 @@
+"""A psw project for a lab: what a user would have at home. The demo, Molecule and the end-to-end tests share it."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.chat import Chat
+from lab.host import LabError
+from lab.state import DOMAIN, NODE, Lab
+
+MODEL = "smollm2:135m"  # what the lab's registry of models offers: small enough to answer on a CPU
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class LabProject:
+    """A project beside the lab's own state, so that removing the lab removes it too."""
+
+    lab: Lab
+
+    @property
+    def path(self) -> Path:
+        """Return the project directory."""
+        return self.lab.home / "my-home"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the commands: the lab's own age key, never the user's."""
+        return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "SOPS_AGE_KEY_FILE": str(self.lab.home / "age" / "keys.txt")}
+
+    def run(self, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one psw command quietly and return what it printed."""
+        command = ["psw", "-C", str(self.path), *map(str, words)]
+        done = subprocess.run(command, env=self.environment, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if check and done.returncode != 0:
+            raise LabError(f"`{shlex.join(command)}` ended with {done.returncode}:\n{done.stderr}{done.stdout}")
+        return done
+
+    def show(self, *words: str | Path) -> None:
+        """Show one psw command and run it with our own output, as if typed."""
+        print(f"\n$ psw {shlex.join(map(str, words))}", flush=True)
+        done = subprocess.run(["psw", *map(str, words)], env={**self.environment, "PSW_PROJECT": str(self.path)}, check=False)
+        if done.returncode != 0:
+            raise LabError(f"`psw {shlex.join(map(str, words))}` ended with {done.returncode}; its message is above")
+
+    def make(self, *apps: str) -> None:
+        """Make the project with its node, unless it is there; wish for the apps."""
+        if not (self.path / "psw.yml").exists():
+            self.run("init", self.path, "--domain", DOMAIN)
+            self.run("node", "add", NODE, "--host", self.lab.node_address, "--ssh-key", self.lab.key)
+            self.prefer_small_model()
+        if apps:
+            self.run("app", "add", *apps)
+
+    def prefer_small_model(self) -> None:
+        """Write the one wish that is the lab's own: a model small enough for a machine without a GPU."""
+        overrides = self.path / "services" / "ollama" / "defaults.yml"
+        overrides.parent.mkdir(parents=True, exist_ok=True)
+        overrides.write_text(f"---\nollama_models: ['{MODEL}']\n", encoding="utf-8")
+
+    def secret(self, app: str, name: str) -> str:
+        """Return one value of secrets/apps.yml, the way the README tells a user to read it."""
+        command = ["sops", "decrypt", "--extract", f'["apps"]["{app}"]["{name}"]', str(self.path / "secrets" / "apps.yml")]
+        return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True).stdout.strip()
+
+    def json(self, *words: str | Path) -> dict[str, Any]:
+        """Run a psw command with --json and return the object."""
+        return dict(json.loads(self.run(*words, "--json").stdout))
+
+    def address(self, app: str) -> str:
+        """Return the address of the target that an app runs on."""
+        return str(next(row["address"] for row in self.json("status")["apps"] if row["app"] == app))
+
+    def chat(self) -> Chat:
+        """Return the chat API, opened with psw's own key."""
+        return Chat(f"chat.{DOMAIN}", self.address("caddy"), self.path / ".psw" / "ca.crt", self.secret("probe", "probe_openwebui_service_key"))
