@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Devices as options of a module, and what can only be known on the node; private to the collection."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+
+DEVICE_OPTIONS = {
+    "path": {"type": "str", "required": True},
+    "gid": {"type": "int", "default": 0},
+    "uid": {"type": "int", "default": 0},
+    "mode": {"type": "str", "default": "0660"},
+    "deny_write": {"type": "bool", "default": False},
+}
+
+
+def refuse_missing(devices):
+    """Name the devices that the node does not have: with such an entry the container would not start any more."""
+    missing = [device["path"] for device in devices if not _is_device(device["path"])]
+    if missing:
+        raise PswModuleError(
+            "this node has no device %s, and a container with such an entry does not start; is the card's driver loaded on the node?" % ", ".join(missing)
+        )
+
+
+def set_options(changes, deletions):
+    """Return the options of one ``pct set`` that makes all these changes."""
+    options = []
+    for key in sorted(changes):
+        options += ["-" + key, changes[key]]
+    return options + (["-delete", ",".join(deletions)] if deletions else [])
+
+
+def _is_device(path):
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)

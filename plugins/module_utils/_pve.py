@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask and tell a Proxmox VE node through its own commands, as root on that node; private to the collection."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+
+LOCK_TRIES = 5
+LOCK_PAUSE = 3
+
+
+class Pve:
+    """A node's ``pvesh``, ``pct`` and ``pveam``.
+
+    Of ``module`` it uses get_bin_path and run_command alone, so that tests can pass a look-alike.
+    """
+
+    def __init__(self, module, node=None):
+        self.module = module
+        self.node = node or os.uname().nodename.partition(".")[0]
+
+    def get(self, path, **options):
+        """Return the answer to an API read; ``{node}`` in the path stands for this node."""
+        argv = ["pvesh", "get", path.format(node=self.node)]
+        for name, value in options.items():
+            argv += ["--" + name, str(value)]
+        text = self._run([*argv, "--output-format", "json"])
+        try:
+            return json.loads(text)
+        except ValueError as exc:
+            raise PswModuleError("pvesh get %s did not answer in JSON: %r" % (argv[2], text[:200])) from exc
+
+    def pct(self, verb, vmid, *options, data=None):
+        """Run ``pct`` on a container and return what it prints; a configuration that someone else is just writing is waited for."""
+        for left in reversed(range(LOCK_TRIES)):
+            try:
+                return self._run(["pct", verb, str(vmid), *[str(option) for option in options]], data)
+            except PswModuleError as exc:
+                if "got timeout" not in str(exc) or not left:
+                    raise
+                time.sleep(LOCK_PAUSE)
+        return None
+
+    def pveam(self, *options):
+        """Run ``pveam``, the template manager."""
+        return self._run(["pveam", *options])
+
+    def _run(self, argv, data=None):
+        program = self.module.get_bin_path(argv[0])
+        if not program:
+            raise PswModuleError("there is no %s here: this task has to run on a Proxmox VE node, as root" % argv[0])
+        code, out, err = self.module.run_command([program, *argv[1:]], data=data, binary_data=False, environ_update={"LC_ALL": "C.UTF-8"})
+        if code != 0:
+            raise PswModuleError("%s: %s" % (" ".join(argv[:3]), _reason(err) or _reason(out) or "exit status %s" % code))
+        return out
+
+
+def _reason(text):
+    """Return Proxmox VE's own words for what went wrong: its last lines, without progress, and without the usage that follows bad parameters."""
+    lines = [line.strip() for line in text.splitlines()]
+    usage = next((number for number, line in enumerate(lines) if re.match(r"^(pct|pvesh|pveam) \S+ .*[<\[]", line)), len(lines))
+    return "; ".join([line for line in lines[:usage] if line][-3:])
