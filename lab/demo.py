@@ -3,6 +3,7 @@
 import sys
 import time
 
+from lab.chat import Chat
 from lab.host import LabError
 from lab.lab import up
 from lab.project import MODEL, LabProject
@@ -23,6 +24,14 @@ def walk(project: LabProject) -> None:
     project.show("status")
 
 
+def first_answer(chat: Chat) -> str:
+    """Return what the model says to the demo's question."""
+    answer = chat.ask(MODEL, QUESTION)
+    if not isinstance(answer.body, dict) or "choices" not in answer.body:
+        raise LabError(f"https://{chat.host}/api/chat/completions answered {answer.status}: {answer.body}")
+    return answer.text
+
+
 def main() -> int:
     """Run the demo; say what went wrong in one line."""
     started = time.monotonic()
@@ -30,16 +39,14 @@ def main() -> int:
         project = LabProject(up("psw"))
         walk(project)
         chat = project.chat()
-        answer = chat.ask(MODEL, QUESTION)
-        if not isinstance(answer.body, dict) or "choices" not in answer.body:
-            raise LabError(f"https://{chat.host}/api/chat/completions answered {answer.status}: {answer.body}")
+        answer = first_answer(chat)
     except LabError as error:
         print(f"\ndemo: {error}\nThe lab is left up: look with `python -m lab status`; `make lab-down` removes it.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ndemo: interrupted; `make demo` goes on from here, `make lab-down` removes the lab.", file=sys.stderr)
         return 130
-    print(f"\nQ: {QUESTION}\nA: {answer.text}\n   ({MODEL} through https://{chat.host}/api/chat/completions, with a minted key)\n")
+    print(f"\nQ: {QUESTION}\nA: {answer}\n   ({MODEL} through https://{chat.host}/api/chat/completions, with a minted key)\n")
     print("Look around in a browser on this machine:")
     print(f"  name     echo '{chat.address} {chat.host}' >> /etc/hosts     (take the line out again afterwards)")
     print(f"  trust    {chat.ca_file}")

@@ -1,5 +1,6 @@
 """A psw project for a lab: what a user would have at home. The demo, Molecule and the end-to-end tests share it."""
 
+import argparse
 import json
 import os
 import shlex
@@ -79,3 +80,26 @@ class LabProject:
     def chat(self) -> Chat:
         """Return the chat API, opened with psw's own key."""
         return Chat(f"chat.{DOMAIN}", self.address("caddy"), self.path / ".psw" / "ca.crt", self.secret("probe", "probe_openwebui_service_key"))
+
+
+def main() -> int:
+    """Bring up a lab with a project in it."""
+    from lab.lab import up  # noqa: PLC0415 - only this entry point starts labs
+
+    parser = argparse.ArgumentParser(prog="python -m lab.project", description=main.__doc__)
+    parser.add_argument("name", nargs="?", default="psw")
+    parser.add_argument("--machine", default="rtx_3060")
+    parser.add_argument("--apps", nargs="*", default=[])
+    wanted = parser.parse_args()
+    try:
+        project = LabProject(up(wanted.name, machine=wanted.machine))
+        project.make(*wanted.apps)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    print(project.path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
