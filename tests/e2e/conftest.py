@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One lab for all end-to-end tests: they follow the road in the order of their file names."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab import state
+from lab.lab import down, up
+from lab.project import LabProject
+
+REPO = Path(__file__).parents[2]
+NAME = "molecule"  # shared with the Molecule scenarios: what they built is what these tests look at
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Shells on the node and in the targets, for looking at what psw did and for doing harm by hand."""
+
+    project: LabProject
+
+    def ssh(self, address, *command, check=True, stdin=None):
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
+        argv = ["ssh", *options, "-i", self.project.lab.key, f"root@{address}", *command]
+        return subprocess.run(argv, check=check, capture_output=True, text=True, input=stdin, timeout=300)
+
+    def node(self, *command, check=True):
+        return self.ssh(self.project.lab.node_address, *command, check=check)
+
+    def target(self, app, *command, check=True, stdin=None):
+        return self.ssh(self.project.address(app), *command, check=check, stdin=stdin)
+
+
+@pytest.fixture(scope="session")
+def project():
+    if os.geteuid() != 0:
+        pytest.skip("the lab needs root")
+    yield LabProject(up(NAME))
+    if state.load(NAME) is not None and not os.environ.get("PSW_KEEP_LAB"):
+        down(NAME)
+
+
+@pytest.fixture(scope="session")
+def machines(project):
+    return Machines(project)

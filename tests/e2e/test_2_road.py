@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user of a converged @ai may rely on."""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lab.project import MODEL
+from lab.state import NODE
+
+pytestmark = pytest.mark.e2e
+QUADLET = "/etc/containers/systemd/openwebui.container"
+
+
+def changed(result):
+    return sum(host["changed"] for host in result["hosts"].values())
+
+
+def test_a_question_is_answered_through_the_side_door(project):
+    project.run("node", "setup-gpu", NODE)
+    project.run("deploy", "converge")
+    answer = project.chat().ask(MODEL, "What is the capital of France?")
+    assert answer.status == 200
+    assert answer.text != ""
+
+
+def test_a_second_converge_changes_nothing_and_says_so(project):
+    assert changed(project.json("deploy", "converge")) == 0
+
+
+def test_plain_ansible_playbook_sees_what_the_cli_sees(project):
+    playbook = Path(sys.executable).parent / "ansible-playbook"
+    done = subprocess.run([playbook, "-i", project.path / "psw.yml", "psw.ai.converge"], env=project.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert set(re.findall(r"changed=(\d+)", done.stdout)) == {"0"}
+
+
+def test_a_quadlet_edited_by_hand_is_shown_then_healed_alone(project, machines):
+    def started(unit):
+        return machines.target("openwebui", "systemctl", "show", "-P", "ActiveEnterTimestampMonotonic", unit).stdout
+
+    before = {unit: started(unit) for unit in ("openwebui", "postgres", "caddy")}
+    machines.target("openwebui", "sed", "-i", "'/^\\[Container\\]/a Environment=EDITED_BY_HAND=yes'", QUADLET)
+
+    shown = project.run("deploy", "converge", "--check", "--diff")
+    edits = [line for line in (shown.stdout + shown.stderr).splitlines() if re.match(r"^\s*[-+](?![-+])", line)]
+    assert [line.strip() for line in edits] == ["-Environment=EDITED_BY_HAND=yes"]
+    assert "EDITED_BY_HAND" in machines.target("openwebui", "cat", QUADLET).stdout
+    assert started("openwebui") == before["openwebui"]
+
+    project.run("deploy", "converge")
+    assert "EDITED_BY_HAND" not in machines.target("openwebui", "cat", QUADLET).stdout
+    after = {unit: started(unit) for unit in before}
+    assert {unit for unit in before if after[unit] != before[unit]} == {"openwebui"}
+
+
+def test_no_secret_is_found_where_none_belongs(project, machines):
+    secrets = [
+        project.secret("probe", "probe_openwebui_service_key"),
+        project.secret("postgres", "postgres_password"),
+        next(line for line in Path(project.environment["SOPS_AGE_KEY_FILE"]).read_text(encoding="utf-8").splitlines() if line.startswith("AGE-SECRET-KEY-")),
+    ]
+    seen, stop = [], threading.Event()
+
+    def sample():
+        while not stop.wait(0.05):
+            for process in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    seen.append(process.read_bytes().decode(errors="replace"))
+                except OSError:
+                    continue
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        printed = project.run("deploy", "converge", "-vvv")
+    finally:
+        stop.set()
+        sampler.join()
+    places = {
+        "the process list": "\n".join(seen),
+        "the output": printed.stdout + printed.stderr,
+        "what psw keeps": "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in (project.path / ".psw").rglob("*") if file.is_file()),
+    }
+    for app in ("openwebui", "ollama"):
+        places[f"the units of {app}'s target"] = machines.target(app, "systemctl cat '*.service' 2>/dev/null").stdout
+        places[f"podman inspect on {app}'s target"] = machines.target(app, "podman ps -aq | xargs -r podman inspect").stdout
+        places[f"the journal of {app}'s target"] = machines.target(app, "journalctl --no-pager -q").stdout
+    assert len(places["the process list"]) > 1000
+    assert [place for place, text in places.items() for secret in secrets if secret in text] == []
+
+
+def test_everything_comes_back_after_a_restart_of_the_node_without_psw(project, machines):
+    chat = project.chat()
+    assert chat.models().status == 200
+    subprocess.run([sys.executable, "-m", "lab", "restart", "--name", project.lab.name], check=True, capture_output=True)
+    deadline, status = time.monotonic() + 180, 0
+    while status != 200 and time.monotonic() < deadline:
+        time.sleep(2)
+        try:
+            status = chat.ask(MODEL, "Hello?").status
+        except OSError:
+            continue
+    assert status == 200
