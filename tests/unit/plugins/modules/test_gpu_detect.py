@@ -1,0 +1,217 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""gpu_detect on fixture machines: the same ones that the lab brings up as nodes."""
+
+import json
+import stat
+import time
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.psw.ai.plugins.modules import gpu_detect
+from lab import machines
+
+
+@pytest.fixture
+def detect(tmp_path, capsys):
+    """Return a function that lays out a machine's files and gives what the module says about them."""
+
+    def run(machine, **options):
+        root = tmp_path / "machine" / "tree"
+        if machine is not None:
+            lay_out(machine, root)
+        with patch_module_args({"root": str(root), **options}), pytest.raises(SystemExit):
+            gpu_detect.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def lay_out(machine, root):
+    machines.generate({"name": "under test", **machine}, root.parent)
+    files = {f"etc/pve/qemu-server/{name}": text for name, text in machine.get("vms", {}).items()}
+    files["etc/pve/mapping/pci.cfg"] = machine.get("mappings", "")
+    files["proc/sys/kernel/hostname"] = machine.get("hostname", "pve1")
+    files["proc/sys/kernel/osrelease"] = machine["kernel"]
+    files["proc/meminfo"] = "MemTotal:       131072000 kB\n"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+
+
+def card(device="0x2503", vendor="0x10de", **more):
+    return {"address": "0000:01:00.0", "class": "0x030000", "vendor": vendor, "device": device, **more}
+
+
+def node(*devices, **more):
+    return {"kernel": "6.17.2-1-pve", "pci": list(devices), **more}
+
+
+def smi(tmp_path, script):
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return str(program)
+
+
+@pytest.mark.parametrize("name", machines.known())
+def test_every_machine_gets_the_verdict_its_description_expects(detect, name):
+    machine = machines.load(name)
+    said = detect(machine)
+    expected = machine["expect"]
+    assert (said["verdict"]["code"], said["selected"]) == (expected["code"], expected["selected"])
+    assert said["verdict"]["supported"] == (expected["code"] == "ok")
+    assert not said["changed"]
+    if "usable_mib" in expected:
+        assert next(gpu for gpu in said["gpus"] if gpu["usable"])["usable_mib"] == expected["usable_mib"]
+
+
+@pytest.mark.parametrize("name", [name for name in machines.known() if machines.load(name)["expect"]["code"] not in {"ok", "no_gpu"}])
+def test_every_refusal_names_the_card_and_a_next_step(detect, name):
+    verdict = detect(machines.load(name))["verdict"]
+    assert "(0000:" in verdict["message"]
+    assert verdict["hint"]
+
+
+def test_a_card_without_a_driver_is_described_from_the_table_and_says_so(detect):
+    said = detect(machines.load("rtx_3060"))
+    assert said["gpus"] == [
+        {
+            "address": "0000:01:00.0",
+            "id": "10de:2503",
+            "name": "GeForce RTX 3060",
+            "vendor": "nvidia",
+            "arch": "Ampere",
+            "gfx": None,
+            "integrated": False,
+            "driver": None,
+            "vram_mib": 12288,
+            "usable_mib": 12288,
+            "vram_source": "table",
+            "usable": True,
+            "reason": "ok",
+        }
+    ]
+    assert said["vendor"] == "nvidia"
+    assert said["kernel"] == "6.17.2-1-pve"
+    assert said["secure_boot"] == "disabled"
+    assert said["warnings_found"] == ["The memory of GeForce RTX 3060 (0000:01:00.0) is estimated from its id: 12288 MiB. The driver will tell."]
+
+
+def test_the_drivers_memory_size_wins_over_the_table(detect, tmp_path):
+    program = smi(tmp_path, 'echo "00000000:01:00.0, NVIDIA GeForce RTX 3060, 12287, 580.159.04"')
+    gpu = detect(node(card(driver="nvidia")), nvidia_smi=program)["gpus"][0]
+    assert (gpu["vram_mib"], gpu["vram_source"], gpu["name"]) == (12287, "driver", "GeForce RTX 3060")
+
+
+@pytest.mark.parametrize(("script", "warning"), [("echo no devices; exit 6", "nvidia-smi gave no answer: no devices"), ("kill -9 $$", "nvidia-smi gave no answer: -9")])
+def test_a_failing_nvidia_smi_is_a_warning_and_the_table_stands_in(detect, tmp_path, script, warning):
+    said = detect(node(card(driver="nvidia")), nvidia_smi=smi(tmp_path, script))
+    assert warning in said["warnings_found"]
+    assert said["gpus"][0]["vram_source"] == "table"
+
+
+def test_nvidia_smi_that_is_not_there_is_a_warning(detect):
+    said = detect(node(card(driver="nvidia")), nvidia_smi="/nonexistent/nvidia-smi")
+    assert "nvidia-smi cannot be run: No such file or directory" in said["warnings_found"]
+
+
+def test_one_id_for_boards_of_several_sizes_counts_as_the_smallest(detect):
+    gpu = detect(node(card("0x2d04")))["gpus"][0]
+    assert (gpu["name"], gpu["vram_mib"]) == ("GeForce RTX 5060 Ti", 8192)
+
+
+@pytest.mark.parametrize(("size", "code"), [("8178", "ok"), ("7679", "below_vram_floor")])
+def test_a_card_sold_as_8_gb_passes_the_floor(detect, tmp_path, size, code):
+    program = smi(tmp_path, f'echo "00000000:01:00.0, NVIDIA X, {size}, 580.159.04"')
+    assert detect(node(card()), nvidia_smi=program)["verdict"]["code"] == code
+
+
+def test_the_floor_can_be_set(detect):
+    verdict = detect(node(card()), vram_floor_mib=16000)["verdict"]
+    assert verdict["message"] == "GeForce RTX 3060 (0000:01:00.0) has 12288 MiB of memory; 16000 MiB are needed, which is what a card sold as 8 GB has."
+
+
+def test_a_vm_is_named_when_it_holds_the_card(detect):
+    verdict = detect(machines.load("rtx_3090_bound_to_vfio"))["verdict"]
+    assert verdict["message"] == "GeForce RTX 3090 (0000:01:00.0) is given to VM 105 (win11), so containers cannot use it."
+
+
+def test_a_card_that_only_a_snapshot_of_a_vm_lists_is_free(detect):
+    vms = {"105.conf": "name: win\n[before]\nhostpci0: 01:00.0\n"}
+    assert detect(node(card(), vms=vms))["verdict"]["code"] == "ok"
+
+
+@pytest.mark.parametrize("value", ["01:00.0", "0000:01:00", "host=01:00,pcie=1", "02:00.0;01:00.0", "0000:01:00.0,mdev=x"])
+def test_a_vm_may_write_the_address_in_every_way_pve_allows(detect, value):
+    said = detect(node(card(), vms={"105.conf": f"hostpci3: {value}\n"}))
+    assert said["gpus"][0]["reason"] == "vfio_bound"
+
+
+def test_a_mapping_of_another_node_claims_nothing_here(detect):
+    machine = machines.load("rtx_4090_claimed_by_a_stopped_vm")
+    assert detect({**machine, "hostname": "another"})["verdict"]["code"] == "ok"
+
+
+def test_a_vm_comes_before_every_other_reason(detect):
+    machine = node(card("0x1c03", driver="vfio-pci"), secure_boot="enabled")
+    assert detect(machine)["gpus"][0]["reason"] == "vfio_bound"
+
+
+def test_too_little_memory_comes_before_secure_boot(detect):
+    assert detect(node(card("0x1c03"), secure_boot="enabled"))["gpus"][0]["reason"] == "below_vram_floor"
+
+
+def test_secure_boot_does_not_concern_amd(detect):
+    said = detect(machines.load("rx_7900_xtx"))
+    assert (said["secure_boot"], said["verdict"]["code"]) == ("enabled", "ok")
+
+
+def test_secure_boot_is_unknown_when_its_variable_is_too_short(detect, tmp_path):
+    lay_out(node(card()), tmp_path / "machine/tree")
+    variable = next((tmp_path / "machine/tree/sys/firmware/efi/efivars").glob("SecureBoot-*"))
+    variable.write_bytes(b"\x06\x00")
+    assert detect(None)["secure_boot"] == "unknown"
+
+
+def test_even_memory_goes_to_nvidia(detect):
+    amd = card("0x745e", "0x1002", address="0000:02:00.0", files={"mem_info_vram_total": str(12288 * 1024 * 1024), "mem_info_vram_vendor": "samsung"})
+    assert detect(node(amd, card()))["vendor"] == "nvidia"
+
+
+def test_an_unknown_intel_gpu_on_the_root_bus_is_integrated(detect):
+    igpu = card("0xffff", "0x8086", address="0000:00:02.0")
+    assert detect(node(igpu))["verdict"]["code"] == "integrated_only"
+
+
+def test_an_unknown_amd_gpu_is_judged_by_the_compute_topology(detect):
+    kfd = [{"node": 1, "properties": {"gfx_target_version": 120001, "location_id": 256}}]
+    files = {"mem_info_vram_total": "17163091968", "mem_info_vram_vendor": "hynix"}
+    gpu = detect(node(card("0xfffe", "0x1002", files=files), kfd=kfd))["gpus"][0]
+    assert (gpu["name"], gpu["gfx"], gpu["integrated"], gpu["reason"]) == ("AMD GPU 1002:fffe", "gfx1201", False, "ok")
+
+
+def test_an_unknown_amd_gpu_without_its_driver_is_refused_with_what_would_tell(detect):
+    verdict = detect(node(card("0xfffe", "0x1002")))["verdict"]
+    assert (verdict["code"], "modprobe amdgpu" in verdict["hint"]) == ("unsupported_arch", True)
+
+
+def test_the_audio_half_of_a_card_and_virtual_functions_are_no_gpus(detect, tmp_path):
+    lay_out(node(card(), card(address="0000:01:00.1", **{"class": "0x040300"}), card(address="0000:01:00.4")), tmp_path / "machine/tree")
+    (tmp_path / "machine/tree/sys/bus/pci/devices/0000:01:00.4/physfn").symlink_to("../0000:01:00.0")
+    assert [gpu["address"] for gpu in detect(None)["gpus"]] == ["0000:01:00.0"]
+
+
+def test_an_empty_tree_is_a_verdict_and_no_traceback(detect):
+    assert detect(None)["verdict"]["code"] == "no_gpu"
+
+
+def test_a_node_with_a_hundred_devices_is_read_in_a_moment(detect):
+    devices = [card("0x1000", "0x8086", address=f"0000:{bus:02x}:00.0", **{"class": "0x020000"}) for bus in range(2, 101)]
+    lay = node(card(), *devices)
+    detect(lay)
+    started = time.perf_counter()
+    detect(None)
+    assert time.perf_counter() - started < 0.05
