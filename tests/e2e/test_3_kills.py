@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A killed first converge is finished by the next one, wherever the kill fell.
+
+By default the kills fall into one first converge, one after the other, each later on the road. With PSW_FULL=1 each kill gets a first converge of its own.
+"""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lab.project import MODEL
+from lab.state import NODE
+
+pytestmark = pytest.mark.e2e
+# Spread over the road; each is a step's name as `psw deploy converge` prints it when the step begins.
+MOMENTS = ["Keep the container", "Prepare the target for containers", "Match the GPU userspace", "Run Open WebUI", "Mint"]
+FULL = bool(os.environ.get("PSW_FULL"))
+
+
+def forget_everything(project, machines):
+    """Back to before the first converge: no targets, no models, no secrets."""
+    listed = machines.node("pct", "list").stdout.splitlines()[1:]
+    for vmid in [line.split()[0] for line in listed]:
+        machines.node("pct", "stop", vmid, check=False)
+        machines.node("pct", "destroy", vmid)
+    for name in ("secrets/apps.yml", "deployment-plan.yml", ".psw/targets.yml", ".psw/known_hosts"):
+        (project.path / name).unlink(missing_ok=True)
+
+
+def kill_at(project, moment):
+    """Start a converge, kill psw with -9 when it announces the step, and say whether it came to that."""
+    command = ["psw", "-C", str(project.path), "-v", "deploy", "converge"]
+    process = subprocess.Popen(command, env=project.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if moment in line:
+            time.sleep(0.5)  # into the step, not before it
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            return True
+    process.wait()
+    return False
+
+
+def check_the_next_run(project, machines):
+    project.run("deploy", "converge")
+    assert project.chat().ask(MODEL, "Hello?").status == 200
+    query = "select count(*) from \"user\" where email like 'psw-%@psw.local'; select count(*) from api_key;"
+    counts = machines.target("postgres", "podman exec -i postgres psql -U postgres -d openwebui -At", stdin=query).stdout.split()
+    assert counts == ["1", "1"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def before_the_first_converge(project, machines):
+    project.make("@ai")
+    project.run("node", "setup-gpu", NODE)
+    forget_everything(project, machines)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at(moment, project, machines):
+    assert kill_at(project, moment)
+    if FULL:
+        check_the_next_run(project, machines)
+        forget_everything(project, machines)
+
+
+def test_the_run_after_the_kills_ends_green_with_one_user_and_one_key(project, machines):
+    check_the_next_run(project, machines)
