@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The age identity that opens the secrets: found where sops looks for it, made there if there is none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import SecretsError
+from ansible_collections.psw.ai.plugins.plugin_utils._files import shown, write_atomic
+
+PREFIX = "AGE-SECRET-KEY-"
+
+
+def identity_file() -> Path:
+    """Return the file in which sops looks for age identities."""
+    if named := os.environ.get("SOPS_AGE_KEY_FILE"):
+        return Path(named)
+    config = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(config) if config else Path.home() / ".config") / "sops" / "age" / "keys.txt"
+
+
+def recipients() -> list[str]:
+    """Return the public keys of the user's identities; an empty list when there is no identity."""
+    if text := os.environ.get("SOPS_AGE_KEY"):
+        return _public_keys(text, "SOPS_AGE_KEY")
+    file = identity_file()
+    try:
+        return _public_keys(file.read_text(encoding="utf-8"), shown(file))
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SecretsError(f"cannot read the age identity in {shown(file)}: {exc}") from exc
+
+
+def make_identity() -> str:
+    """Make an identity for this user, readable by nobody else, and return its public key."""
+    from pyrage import x25519  # noqa: PLC0415 - needed once in the life of a user
+
+    identity = x25519.Identity.generate()
+    public = str(identity.to_public())
+    file = identity_file()
+    for directory in [parent for parent in (file.parent, *file.parent.parents) if not parent.exists()][::-1]:
+        directory.mkdir(mode=0o700)
+    write_atomic(file, f"# public key: {public}\n{identity}\n", mode=0o600)
+    return public
+
+
+def _public_keys(text: str, where: str) -> list[str]:
+    from pyrage import IdentityError, x25519  # noqa: PLC0415 - as above
+
+    keys = []
+    for line in text.splitlines():
+        if line.strip().startswith(PREFIX):
+            try:
+                keys.append(str(x25519.Identity.from_str(line.strip()).to_public()))
+            except (IdentityError, ValueError) as exc:
+                raise SecretsError(f"an age identity in {where} is damaged, or of a kind psw does not know", "make one with: age-keygen") from exc
+    return keys

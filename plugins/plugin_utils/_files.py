@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
+
+WHAT_TO_DO = {
+    errno.ENOSPC: "the disk is full: make room, then run the command again",
+    errno.EDQUOT: "your disk quota is used up: make room, then run the command again",
+    errno.EFBIG: "the file is larger than this process may write (ulimit -f)",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "you may not write there",
+    errno.EPERM: "you may not write there",
+}
+
+
+def write_atomic(path: str | os.PathLike[str], text: str, mode: int = 0o644) -> None:
+    """Replace the file by ``text`` in one step; whatever fails, the old file stays whole and nothing else is left behind."""
+    path = Path(path)
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(text.encode())
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        # A link keeps pointing at the file it names, which is the one to replace.
+        Path(temporary).replace(path.resolve())
+        temporary = ""
+        sync_directory(path.parent)
+    except OSError as exc:
+        raise not_written(path, exc) from exc
+    finally:
+        if temporary:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename in this directory last through a power cut."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def not_written(path: Path, exc: OSError) -> PswError:
+    """Return the error that says which file could not be written, why, and that it is as it was."""
+    reason = WHAT_TO_DO.get(exc.errno or 0, (exc.strerror or str(exc)).lower())
+    return PswError(f"cannot write {shown(path)}, it is as it was", reason)
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Return the path as the user would name it: relative when it lies below the current directory."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)

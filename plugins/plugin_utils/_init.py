@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a new project directory."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ansible_collections.psw.ai.plugins.plugin_utils import _age
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
+from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, shown, write_atomic
+
+if TYPE_CHECKING:
+    from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
+
+DOMAIN = re.compile(r"^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$")
+WISHES = """\
+# What you want; psw does the rest. Every key: docs/project.md
+schema: 1
+plugin: psw.ai.project # lets `ansible-playbook -i psw.yml psw.ai.converge` read this file
+domain: {domain} # chat.{domain}, ...
+nodes: {{}} # psw node add NAME --host ADDRESS
+network: {{bridge: vmbr0, ip: dhcp}}
+sso: {{mode: local}} # Open WebUI's own login
+storage: {{models: {{pool: auto, quota: 100G}}}}
+apps: [] # psw app add @ai
+"""
+SOPS = """\
+# Who can read secrets/: every age public key here. After a change: sops updatekeys secrets/apps.yml
+creation_rules:
+  - path_regex: secrets/.*\\.yml$
+    unencrypted_regex: ^schema$
+    age: >-
+      {recipients}
+"""
+IGNORED = ".psw/"
+
+
+class Created(NamedTuple):
+    """A new project, and the age identity that opens its secrets."""
+
+    project: Project
+    recipients: list[str]
+    identity_file: Path
+    identity_is_new: bool
+
+
+def init_project(path: str | Path, domain: str) -> Created:
+    """Make a project in the directory; on any failure it is left as it was."""
+    from ansible_collections.psw.ai.plugins.plugin_utils._project import Project  # noqa: PLC0415 - that module offers this function
+
+    directory = Path(path).expanduser().absolute()
+    if not DOMAIN.match(domain):
+        raise ProjectError(f"{domain!r} is no domain psw can use", "give one of your own in small letters, such as home.example")
+    if (directory / "psw.yml").exists():
+        raise ProjectError(f"{shown(directory)} is a psw project already: it has a psw.yml")
+    if directory.exists() and not directory.is_dir():
+        raise ProjectError(f"{shown(directory)} is a file, not a directory")
+    recipients = _age.recipients()
+    is_new = not recipients
+    if is_new:
+        recipients = [_age.make_identity()]
+    made: list[Path] = []
+    try:
+        _make_directories(directory, made)
+        _ignore_state(directory, made)
+        if not (directory / ".sops.yaml").exists():
+            _make(directory / ".sops.yaml", SOPS.format(recipients=",".join(recipients)), made)
+        # The last one: what has no psw.yml is no project.
+        _make(directory / "psw.yml", WISHES.format(domain=domain), made)
+    except BaseException:
+        _remove(made)
+        raise
+    return Created(Project.open(directory), recipients, _age.identity_file(), is_new)
+
+
+def _make_directories(directory: Path, made: list[Path]) -> None:
+    for missing in [parent for parent in (directory, *directory.parents) if not parent.exists()][::-1]:
+        try:
+            missing.mkdir()
+        except OSError as exc:
+            raise not_written(missing, exc) from exc
+        made.append(missing)
+
+
+def _ignore_state(directory: Path, made: list[Path]) -> None:
+    """Keep ``.psw/`` out of git, and whatever else the user ignores."""
+    file = directory / ".gitignore"
+    if not file.exists():
+        _make(file, f"{IGNORED}\n", made)
+        return
+    text = file.read_text(encoding="utf-8")
+    if IGNORED not in text.splitlines():
+        write_atomic(file, f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{IGNORED}\n")
+
+
+def _make(file: Path, text: str, made: list[Path]) -> None:
+    write_atomic(file, text)
+    made.append(file)
+
+
+def _remove(made: list[Path]) -> None:
+    for path in reversed(made):
+        with contextlib.suppress(OSError):
+            path.rmdir() if path.is_dir() else path.unlink()

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Refuse early: everything that can be known to fail before a node is touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import Refusal
+from ansible_collections.psw.ai.plugins.plugin_utils._planner import Plan, make_plan, node_not_set_up
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
+    from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
+
+
+def current_plan(project: Project, catalog: Catalog) -> Plan:
+    """Return the plan that fits ``psw.yml`` and the records now: the written one when it is not stale."""
+    wishes = {**project.wishes, "apps": project.wished_apps(catalog)}
+    return make_plan(wishes, project.records, catalog, project.plan)
+
+
+def check(project: Project, plan: Mapping[str, Any], catalog: Catalog) -> list[Refusal]:
+    """Return every reason not to carry out the plan; an empty list means go."""
+    found = [*_not_built(project.wishes), *_nodes(project, plan)]
+    for name, target in plan["targets"].items():
+        if target["gpu"] is not None and target["node"] in project.wishes["nodes"]:
+            found += _gpu(name, target, project.records.get(target["node"]))
+    found += [
+        Refusal("unknown_app", f"the plan holds {app}, which the catalogue does not know", "run: psw plan --write")
+        for app in plan["apps"]
+        if app not in catalog.apps
+    ]
+    return found
+
+
+def _not_built(wishes: Mapping[str, Any]) -> list[Refusal]:
+    found = []
+    if wishes["sso"]["mode"] != "local":
+        found.append(
+            Refusal("not_built_yet", f"sso.mode {wishes['sso']['mode']} is not built yet", "set sso: {mode: local} in psw.yml: Open WebUI's own login")
+        )
+    if wishes["network"]["ip"] != "dhcp":
+        found.append(Refusal("not_built_yet", f"network.ip {wishes['network']['ip']} is not built yet", "set network.ip: dhcp in psw.yml"))
+    if wishes["gpu"]["vendor"] not in (None, "nvidia"):
+        found.append(Refusal("not_built_yet", f"gpu.vendor {wishes['gpu']['vendor']} is not built yet", "psw runs on NVIDIA cards so far"))
+    return found
+
+
+def _nodes(project: Project, plan: Mapping[str, Any]) -> list[Refusal]:
+    nodes = project.wishes["nodes"]
+    return [
+        Refusal("unknown_node", f"the plan puts {name} on {target['node']}, which psw.yml does not name", "run: psw plan --write")
+        for name, target in plan["targets"].items()
+        if target["node"] not in nodes
+    ]
+
+
+def _gpu(name: str, target: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[Refusal]:
+    node, planned = target["node"], target["gpu"]["vendor"]
+    if record is None:
+        return [node_not_set_up([node])]
+    if record["vendor"] != planned:
+        return [
+            Refusal(
+                "vendor_mismatch",
+                f"{name} is planned for {planned}, but the GPU recorded for {node} is {record['vendor']}",
+                f"run psw node setup-gpu {node} again; if the card was changed on purpose, set gpu: {{vendor: {record['vendor']}}} in psw.yml",
+            )
+        ]
+    return []

