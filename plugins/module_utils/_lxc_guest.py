@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a running container says about itself: address, SSH host keys, groups, who may log in; private to the collection."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+
+SSH_PORT = 22
+PAUSE = 1
+NODE_KEYS = "/root/.ssh/authorized_keys"
+# One program for everything, because each call into a container costs half a second on a node. Only eth0: podman's bridges have addresses too.
+PROBE = r"""
+ip -4 -o addr show dev eth0 scope global | while read -r _ _ _ address _; do echo "address ${address%%/*}"; done
+for file in /etc/ssh/ssh_host_*_key.pub; do [ -f "$file" ] && read -r kind key _ <"$file" && echo "host_key $kind $key"; done
+getent group video render | while IFS=: read -r name _ gid _; do echo "group $name $gid"; done
+[ -f /root/.ssh/authorized_keys ] && sed 's/^/login /' /root/.ssh/authorized_keys
+exit 0
+"""
+ADMIT = "umask 077; mkdir -p /root/.ssh && cat >>/root/.ssh/authorized_keys"
+
+
+def node_keys(path=NODE_KEYS):
+    """Return the public keys that may log in to this node."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            keys = key_lines(file.read())
+    except OSError:
+        keys = []
+    if not keys:
+        raise PswModuleError("%s has no key, so nobody could log in to the container; log in to the node with a key first, or give authorized_keys" % path)
+    return keys
+
+
+def key_lines(text):
+    """Return the lines of an authorized_keys file that are keys."""
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+
+
+def parse_probe(text):
+    """Return what PROBE printed as a dict of address, host_keys, groups and logins."""
+    found = {"address": None, "host_keys": [], "groups": {}, "logins": []}
+    for line in text.splitlines():
+        kind, _space, value = line.partition(" ")
+        if kind == "address":
+            found["address"] = found["address"] or value
+        elif kind == "host_key":
+            found["host_keys"].append(value)
+        elif kind == "group":
+            name, _space, gid = value.partition(" ")
+            found["groups"][name] = int(gid)
+        elif kind == "login":
+            found["logins"].append(value.strip())
+    found["host_keys"].sort()
+    return found
+
+
+def wait_for_guest(pve, vmid, seconds):
+    """Return what the container says about itself once it has an address and answers on the SSH port."""
+    deadline = time.monotonic() + seconds
+    while True:
+        missing, guest = _look(pve, vmid)
+        if not missing:
+            return guest
+        if time.monotonic() > deadline:
+            raise PswModuleError("container %s runs but has %s after %d s; look inside with: pct enter %s" % (vmid, missing, seconds, vmid))
+        time.sleep(PAUSE)
+
+
+def admit(pve, vmid, keys):
+    """Let these keys log in to the container as root."""
+    pve.pct("exec", vmid, "--", "sh", "-c", ADMIT, data="".join(key + "\n" for key in keys))
+
+
+def _look(pve, vmid):
+    try:
+        guest = parse_probe(pve.pct("exec", vmid, "--", "sh", "-c", PROBE))
+    except PswModuleError as exc:
+        # Its init may not be there yet.
+        return "not answered (%s)" % exc, {}
+    if not guest["address"]:
+        return "no IPv4 address on eth0 (is there DHCP on its bridge?)", guest
+    if not guest["host_keys"]:
+        return "no SSH host keys", guest
+    if not _answers(guest["address"]):
+        return "no SSH server at %s port %d" % (guest["address"], SSH_PORT), guest
+    return None, guest
+
+
+def _answers(address):
+    try:
+        with socket.create_connection((address, SSH_PORT), timeout=3):
+            return True
+    except OSError:
+        return False
+
+
+def has_directory(path):
+    """Tell whether a directory to be mounted is there, without a link in its path: Proxmox VE takes no other."""
+    return os.path.isdir(path) and os.path.realpath(path) == os.path.normpath(path)

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Remember which container is being created, so that a run that was killed half-way can be finished; private to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import split_tags
+
+DIRECTORY = "/var/lib/psw"
+TASK_SECONDS = 900
+PAUSE = 2
+
+
+class Journal:
+    """The number of the container that is being created under a name, in a file on the node.
+
+    Until Proxmox VE has unpacked the template, a container has neither name nor tags: only its number tells whose it is.
+    """
+
+    def __init__(self, pve, hostname):
+        self.pve = pve
+        self.hostname = hostname
+        self.path = os.path.join(DIRECTORY, "creating-%s" % hostname)
+
+    @contextlib.contextmanager
+    def creating(self, vmid):
+        """Hold the number while the container is created; a killed run leaves the file behind, a failed one does not."""
+        os.makedirs(DIRECTORY, mode=0o755, exist_ok=True)
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write("%d\n" % vmid)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            yield
+        finally:
+            self._forget()
+
+    def finish(self, rows, tag):
+        """Remove what a killed run left locked and unusable; return whether the containers have to be looked at again."""
+        vmid = self._vmid()
+        rows = [row for row in rows if row.get("lock") == "create" and (self._nameless(row, vmid) or self._ours(row, tag))]
+        for row in rows:
+            # The killed run's task may well live on.
+            if self._wait_for_task(row["vmid"]) == "create":
+                self.pve.pct("unlock", row["vmid"])
+                self.pve.pct("destroy", row["vmid"], "--force", "1", "--purge", "1")
+        if vmid is not None:
+            self._forget()
+        return bool(rows)
+
+    @staticmethod
+    def _nameless(row, vmid):
+        return int(row["vmid"]) == vmid and row.get("name", "") in {"", "CT%s" % vmid}
+
+    def _ours(self, row, tag):
+        return row.get("name") == self.hostname and tag in split_tags(row.get("tags", ""))
+
+    def _wait_for_task(self, vmid):
+        """Wait for the end of a creation that is still under way; return the lock that is left then."""
+        deadline = time.monotonic() + TASK_SECONDS
+        while self.pve.get("/nodes/{node}/tasks", vmid=vmid, source="active", typefilter="vzcreate"):
+            if time.monotonic() > deadline:
+                raise PswModuleError("container %s has been under creation for %d s; look at its task on the node" % (vmid, TASK_SECONDS))
+            time.sleep(PAUSE)
+        rows = {int(row["vmid"]): row for row in self.pve.get("/nodes/{node}/lxc")}
+        return rows.get(int(vmid), {}).get("lock")
+
+    def _vmid(self):
+        try:
+            with open(self.path, encoding="utf-8") as file:
+                return int(file.read())
+        except (OSError, ValueError):
+            return None
+
+    def _forget(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)

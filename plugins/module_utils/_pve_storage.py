@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which storage and which template a new container comes from; private to the collection."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+
+GIB = 1024**3
+
+
+def choose_storage(rows, content, wanted="auto", room_gib=0):
+    """Return the name of the first active storage with this content and room; or of the wanted one, if it is good for it."""
+    usable, seen = [], []
+    for row in sorted(rows, key=lambda row: row["storage"]):
+        reason = _unfit(row, content, room_gib)
+        if not reason:
+            usable.append(row["storage"])
+        seen.append("%s (%s)" % (row["storage"], reason or "fits"))
+    if wanted == "auto" and usable:
+        return usable[0]
+    if wanted in usable:
+        return wanted
+    which = "no storage" if wanted == "auto" else "storage %s does not fit:" % wanted
+    raise PswModuleError("%s with content %s and %d GiB of room; seen: %s" % (which, content, room_gib, ", ".join(seen) or "none"))
+
+
+def _unfit(row, content, room_gib):
+    if content not in row.get("content", "").split(","):
+        return "content %s" % row.get("content")
+    if not row.get("active", 1) or not row.get("enabled", 1):
+        return "not active"
+    if row.get("avail") is not None and int(row["avail"]) < room_gib * GIB:
+        return "%d GiB free" % (int(row["avail"]) // GIB)
+    return None
+
+
+def newest(names, pattern):
+    """Return the newest of the templates that the pattern names, such as ``debian-13-standard``; None if there is none."""
+    fitting = [name for name in names if re.split(r"[:/]", name)[-1].startswith((pattern + "_", pattern + "-"))]
+    return max(fitting, key=_version, default=None)
+
+
+def _version(name):
+    version = re.split(r"[:/]", name)[-1].partition("_")[2]
+    return [int(number) for number in re.findall(r"\d+", version.partition("_")[0])], name
+
+
+def resolve_template(pve, pattern, wanted_storage):
+    """Return the volume of the newest template here that fits; downloads it when there is none."""
+    storages = pve.get("/nodes/{node}/storage")
+    for row in storages:
+        if wanted_storage in {"auto", row["storage"]} and not _unfit(row, "vztmpl", 0):
+            rows = pve.get("/nodes/{node}/storage/%s/content" % row["storage"], content="vztmpl")
+            found = newest([item["volid"] for item in rows], pattern)
+            if found:
+                return found
+    storage = choose_storage(storages, "vztmpl", wanted_storage, 1)
+    name = newest(_offered(pve), pattern)
+    if not name:
+        pve.pveam("update")
+        name = newest(_offered(pve), pattern)
+    if not name:
+        raise PswModuleError("no template %s on this node, and none offered by its template index (pveam available)" % pattern)
+    pve.pveam("download", storage, name)
+    return "%s:vztmpl/%s" % (storage, name)
+
+
+def _offered(pve):
+    return [row["template"] for row in pve.get("/nodes/{node}/aplinfo")]

@@ -1,0 +1,229 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lxc_container
+short_description: Keep an unprivileged container on a Proxmox VE node
+version_added: 0.1.0
+author: The psw authors (@psw-ai)
+description:
+  - Creates an unprivileged LXC container and keeps it as described, devices included, with one call and at most one restart.
+  - Runs on the node, as root. C(community.proxmox.proxmox) is no way here, because it has no device passthrough, no check
+    mode and no diff, and because Proxmox VE lets nobody but C(root@pam) itself set devices and bind mounts.
+  - The container is found by O(hostname) and the tag C(psw). One of that name without the tag is never touched.
+  - The container is always unprivileged, with nesting as its only feature. A privileged one is refused.
+  - A run that was killed half-way is completed by the next one.
+extends_documentation_fragment:
+  - psw.ai.attributes
+  - psw.ai.lxc.devices
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  hostname:
+    description: Name of the container.
+    type: str
+    required: true
+  state:
+    description: Whether the container is to be there. With V(absent) it is stopped and destroyed; mounted directories stay.
+    type: str
+    choices: [present, absent]
+    default: present
+  vmid:
+    description: Number for a new container. By default the next free one of the cluster.
+    type: int
+  node:
+    description: Name of the node in its cluster. By default the name of the host the module runs on.
+    type: str
+  template:
+    description: Template for a new container, without its version. The newest one on the node is taken, or downloaded.
+    type: str
+    default: debian-13-standard
+  template_storage:
+    description: Storage of the template, or V(auto).
+    type: str
+    default: auto
+  storage:
+    description: Storage of the root disk, or V(auto) for the first active one that takes containers and has room.
+    type: str
+    default: auto
+  cores:
+    description: CPU cores.
+    type: int
+    default: 2
+  memory_mib:
+    description: Memory.
+    type: int
+    default: 2048
+  swap_mib:
+    description: Swap.
+    type: int
+    default: 512
+  rootfs_gib:
+    description: Size of the root disk. It only ever grows.
+    type: int
+    default: 16
+  network:
+    description: The network interface eth0.
+    type: dict
+    default: {}
+    suboptions:
+      bridge:
+        description: Bridge of the node.
+        type: str
+        default: vmbr0
+      ip:
+        description: V(dhcp), or an address with its prefix length.
+        type: str
+        default: dhcp
+      gateway:
+        description: Gateway, with a fixed address.
+        type: str
+      vlan:
+        description: VLAN tag.
+        type: int
+      firewall:
+        description: Whether the node's firewall filters the interface. Left as it is when not given.
+        type: bool
+  mounts:
+    description: Directories of the node to mount, matched by O(mounts[].target). Other mounts are left alone.
+    type: list
+    elements: dict
+    suboptions:
+      source:
+        description: Directory on the node, without links in its path.
+        type: path
+        required: true
+      target:
+        description: Where the container sees it.
+        type: path
+        required: true
+      read_only:
+        description: Whether the container may only read.
+        type: bool
+        default: false
+      options:
+        description: Mount options.
+        type: list
+        elements: str
+        choices: [discard, lazytime, noatime, nodev, noexec, nosuid]
+  onboot:
+    description: Whether it starts with the node.
+    type: bool
+    default: true
+  startup_order:
+    description: Its place in the order of starting.
+    type: int
+  tags:
+    description: Tags besides C(psw). Others that the container carries stay.
+    type: list
+    elements: str
+    default: []
+  description:
+    description: Note shown in Proxmox VE's interface.
+    type: str
+    default: Kept by psw. Changes made here by hand are undone by its next run.
+  authorized_keys:
+    description: Public keys that may log in as root. By default those that may log in to the node.
+    type: list
+    elements: str
+  started:
+    description: Whether a container that does not run is started.
+    type: bool
+    default: true
+  restart:
+    description: Whether a running container is restarted when a change waits for it.
+    type: bool
+    default: true
+  wait_timeout:
+    description: How many seconds a running container has to get an address and answer SSH.
+    type: int
+    default: 180
+"""
+
+EXAMPLES = r"""
+- name: Keep the AI target
+  psw.ai.lxc_container:
+    hostname: psw-ai
+    cores: 4
+    memory_mib: 8192
+    rootfs_gib: 32
+    mounts:
+      - {source: /tank/psw-models, target: /srv/models}
+    devices:
+      - {path: /dev/nvidia0, mode: "0666"}
+      - {path: /dev/nvidiactl, mode: "0666"}
+  register: target
+"""
+
+RETURN = r"""
+vmid:
+  description: Number of the container; null in check mode while it does not exist.
+  returned: success
+  type: int
+address:
+  description: IPv4 address of a running container.
+  returned: success
+  type: str
+host_keys:
+  description: Public SSH host keys, read through the node.
+  returned: success
+  type: list
+  elements: str
+groups:
+  description: Numbers of the groups video and render inside the container, where it has them.
+  returned: success
+  type: dict
+devices:
+  description: The C(devN) entry of each device.
+  returned: success
+  type: dict
+created:
+  description: Whether the container was created.
+  returned: success
+  type: bool
+restarted:
+  description: Whether a running container was restarted.
+  returned: success
+  type: bool
+restart_required:
+  description: Whether a change still waits for a restart.
+  returned: success
+  type: bool
+diff:
+  description: The configuration before and after.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._lxc_config import check_devices
+from ansible_collections.psw.ai.plugins.module_utils._lxc_container import TAG, Container
+from ansible_collections.psw.ai.plugins.module_utils._lxc_options import CONTAINER_OPTIONS
+from ansible_collections.psw.ai.plugins.module_utils._pve import Pve
+
+
+def main():
+    """Read the options, do the work, report."""
+    module = AnsibleModule(argument_spec=CONTAINER_OPTIONS, supports_check_mode=True)
+    params = {**module.params, "tags": sorted({TAG, *module.params["tags"]})}
+    try:
+        if params["devices"] is not None:
+            params["devices"] = check_devices(params["devices"])
+        container = Container(Pve(module, params["node"]), params, check_mode=module.check_mode)
+        module.exit_json(**(container.present() if params["state"] == "present" else container.absent()))
+    except PswModuleError as exc:
+        module.fail_json(msg=str(exc))
+
+
+if __name__ == "__main__":
+    main()
