@@ -56,7 +56,7 @@ class Pve:
         program = self.module.get_bin_path(argv[0])
         if not program:
             raise PswModuleError("there is no %s here: this task has to run on a Proxmox VE node, as root" % argv[0])
-        code, out, err = self.module.run_command([program, *argv[1:]], data=data, binary_data=False, environ_update={"LC_ALL": "C.UTF-8"})
+        code, out, err = self.module.run_command([program, *argv[1:]], data=data, binary_data=True, environ_update={"LC_ALL": "C.UTF-8"})
         if code != 0:
             raise PswModuleError("%s: %s" % (" ".join(argv[:3]), _reason(err) or _reason(out) or "exit status %s" % code))
         return out

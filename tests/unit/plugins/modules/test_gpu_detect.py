@@ -106,7 +106,9 @@ def test_the_drivers_memory_size_wins_over_the_table(detect, tmp_path):
     assert (gpu["vram_mib"], gpu["vram_source"], gpu["name"]) == (12287, "driver", "GeForce RTX 3060")
 
 
-@pytest.mark.parametrize(("script", "warning"), [("echo no devices; exit 6", "nvidia-smi gave no answer: no devices"), ("kill -9 $$", "nvidia-smi gave no answer: -9")])
+@pytest.mark.parametrize(
+    ("script", "warning"), [("echo no devices; exit 6", "nvidia-smi gave no answer: no devices"), ("kill -9 $$", "nvidia-smi gave no answer: -9")]
+)
 def test_a_failing_nvidia_smi_is_a_warning_and_the_table_stands_in(detect, tmp_path, script, warning):
     said = detect(node(card(driver="nvidia")), nvidia_smi=smi(tmp_path, script))
     assert warning in said["warnings_found"]

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+MODULE = "lxc_container"
+KEY = "ssh-ed25519 AAAAkey admin@desk"
+SAYS = "address 127.0.0.1\nhost_key ssh-ed25519 AAAAhost\ngroup video 44\ngroup render 993"
+STORAGES = [
+    {"storage": "backup", "content": "backup", "active": 1, "enabled": 1, "avail": 10**13},
+    {"storage": "local", "content": "vztmpl,iso", "active": 1, "enabled": 1, "avail": 10**12},
+    {"storage": "local-zfs", "content": "rootdir,images", "active": 1, "enabled": 1, "avail": 10**12},
+    {"storage": "offline", "content": "rootdir,vztmpl", "active": 0, "enabled": 1},
+]
+TEMPLATE = "local:vztmpl/debian-13-standard_13.6-1_amd64.tar.zst"
+UTILS = "ansible_collections.psw.ai.plugins.module_utils."
+
+
+@pytest.fixture(autouse=True)
+def whole_node(node, ssh_port, monkeypatch, tmp_path):
+    node.write(storages=STORAGES, volumes=["local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst", TEMPLATE], says=SAYS)
+    monkeypatch.setattr(UTILS + "_lxc_devices._is_device", lambda path: "missing" not in path)
+    monkeypatch.setattr(UTILS + "_lxc_journal.DIRECTORY", str(tmp_path / "psw"))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    keys = tmp_path / "authorized_keys"
+    keys.write_text("# a comment\n%s\n" % KEY, encoding="utf-8")
+    monkeypatch.setattr(UTILS + "_lxc_guest.node_keys.__defaults__", (str(keys),))
+    (tmp_path / "models").mkdir()
+
+
+@pytest.fixture
+def run(run_module):
+    return lambda check=False, **options: run_module(MODULE, check=check, **{"hostname": "psw-ai", "node": "pve1", **options})
+
+
+def journal(tmp_path):
+    return tmp_path / "psw" / "creating-psw-ai"
+
+
+def test_a_new_container_is_unprivileged_nested_tagged_and_started(node, run):
+    result = run(cores=4, memory_mib=8192, rootfs_gib=32, startup_order=20, devices=[{"path": "/dev/nvidia0", "mode": "0666"}])
+    config = node.config(100)
+    assert config["unprivileged"] == "1"
+    assert config["features"] == "nesting=1"
+    assert config["tags"] == "psw"
+    assert config["dev0"] == "/dev/nvidia0,mode=0666"
+    assert config["rootfs"] == "local-zfs:subvol-100-disk-0,size=32G"
+    assert (config["cores"], config["memory"], config["startup"], config["onboot"]) == ("4", "8192", "order=20", "1")
+    assert node.state["cts"]["100"]["status"] == "running"
+    assert (result["changed"], result["created"], result["restarted"]) == (True, True, False)
+    assert (result["vmid"], result["address"], result["host_keys"]) == (100, "127.0.0.1", ["ssh-ed25519 AAAAhost"])
+    assert result["groups"] == {"video": 44, "render": 993}
+
+
+def test_it_comes_from_the_newest_template_and_trusts_who_the_node_trusts(node, run):
+    run()
+    create = next(call for call in node.writes() if call.startswith("pct create"))
+    assert create.startswith("pct create 100 %s " % TEMPLATE)
+    assert node.state["cts"]["100"]["logins"] == KEY + "\n"
+
+
+def test_a_second_run_changes_nothing_in_three_calls(node, run):
+    options = {"devices": [{"path": "/dev/nvidia0", "mode": "0666"}], "network": {"bridge": "vmbr0", "ip": "dhcp"}, "startup_order": 20}
+    run(**options)
+    node.forget_calls()
+    result = run(**options)
+    assert not result["changed"]
+    assert result["diff"]["before"] == result["diff"]["after"]
+    assert [call.split(" --")[0] for call in node.calls()] == ["pvesh get /nodes/pve1/lxc", "pvesh get /nodes/pve1/lxc/100/pending", "pct exec 100"]
+
+
+def test_check_mode_of_a_new_container_foretells_it_and_touches_nothing(node, run, tmp_path):
+    result = run(check=True)
+    assert (result["changed"], result["created"], result["vmid"], result["address"]) == (True, True, None, None)
+    assert "unprivileged: 1\n" in result["diff"]["after"]
+    assert node.writes() == []
+    assert not journal(tmp_path).exists()
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "healed"),
+    [
+        ({"memory": "512"}, "-memory 2048"),
+        ({"features": "keyctl=1,nesting=1"}, "-features nesting=1"),
+        ({"dev0": "/dev/nvidia0,mode=0666,gid=7"}, "-dev0 /dev/nvidia0,mode=0666"),
+        ({"dev7": "/dev/sda"}, "-delete dev7"),
+        ({"onboot": "0"}, "-onboot 1"),
+        (
+            {"net0": "name=eth0,bridge=vmbr9,ip=dhcp,type=veth,hwaddr=BC:24:11:00:00:01"},
+            "-net0 name=eth0,bridge=vmbr0,ip=dhcp,type=veth,hwaddr=BC:24:11:00:00:01",
+        ),
+    ],
+)
+def test_what_someone_changed_is_healed_and_nothing_else(node, run, by_hand, healed):
+    options = {"devices": [{"path": "/dev/nvidia0", "mode": "0666"}]}
+    run(**options)
+    state = node.state
+    state["cts"]["100"]["config"].update(by_hand)
+    node.write(**state)
+    node.forget_calls()
+    foretold = run(check=True, **options)
+    assert node.writes() == []
+    real = run(**options)
+    assert node.writes()[0] == "pct set 100 " + healed
+    assert foretold == real
+    assert not run(**options)["changed"]
+
+
+def test_several_changes_that_wait_cost_one_restart(node, run, tmp_path):
+    run(devices=[{"path": "/dev/a"}], mounts=[{"source": str(tmp_path / "models"), "target": "/srv/models"}])
+    node.forget_calls()
+    result = run(devices=[{"path": "/dev/a", "gid": 5}], mounts=[{"source": str(tmp_path / "models"), "target": "/srv/models", "read_only": True}])
+    assert result["restarted"]
+    assert not result["restart_required"]
+    assert [call.split()[1] for call in node.writes()] == ["set", "shutdown", "start"]
+    assert node.state["cts"]["100"]["pending"] == {}
+
+
+def test_a_restart_that_is_not_wanted_is_only_told(node, run):
+    run(devices=[{"path": "/dev/a"}])
+    result = run(devices=[{"path": "/dev/a", "gid": 5}], restart=False)
+    assert (result["changed"], result["restarted"], result["restart_required"]) == (True, False, True)
+    assert run(devices=[{"path": "/dev/a", "gid": 5}])["restarted"]
+
+
+def test_changes_that_work_at_once_cost_no_restart(node, run):
+    run()
+    result = run(memory_mib=4096, cores=6, devices=[{"path": "/dev/a"}])
+    assert (result["changed"], result["restarted"]) == (True, False)
+
+
+def test_a_bind_mount_does_not_stop_replication_and_others_stay(node, run, tmp_path):
+    run()
+    node.container(100, **{**node.config(100), "mp0": "local-zfs:subvol-100-disk-1,mp=/data,size=8G"})
+    run(mounts=[{"source": str(tmp_path / "models"), "target": "/srv/models", "options": ["noatime"]}])
+    assert node.config(100)["mp1"] == "%s,mp=/srv/models,replicate=0,mountoptions=noatime" % (tmp_path / "models")
+    assert node.config(100)["mp0"] == "local-zfs:subvol-100-disk-1,mp=/data,size=8G"
+
+
+def test_a_directory_that_is_not_there_is_named_before_anything_changes(node, run, tmp_path):
+    result = run(mounts=[{"source": str(tmp_path / "nowhere"), "target": "/srv/models"}])
+    assert "nowhere is no directory on this node" in result["msg"]
+    assert node.writes() == []
+
+
+def test_the_root_disk_grows_and_never_shrinks(node, run):
+    run(rootfs_gib=16)
+    node.forget_calls()
+    assert run(rootfs_gib=32)["changed"]
+    assert node.writes() == ["pct resize 100 rootfs 32G"]
+    assert not run(rootfs_gib=8)["changed"]
+
+
+def test_a_fixed_address_in_a_vlan_is_set(node, run):
+    run(network={"bridge": "vmbr1", "ip": "192.0.2.5/24", "gateway": "192.0.2.1", "vlan": 7, "firewall": True})
+    assert node.config(100)["net0"].startswith("name=eth0,bridge=vmbr1,ip=192.0.2.5/24,gw=192.0.2.1,tag=7,firewall=1,type=veth")
+    run(network={"bridge": "vmbr1", "ip": "dhcp"})
+    assert node.config(100)["net0"] == "name=eth0,bridge=vmbr1,ip=dhcp,firewall=1,type=veth,hwaddr=BC:24:11:00:00:01"
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_stranger_of_the_same_name_is_never_touched(node, run, check):
+    node.container(101, hostname="psw-ai", unprivileged="1", tags="home")
+    result = run(check=check)
+    assert "container 101 (psw-ai) is not tagged psw, so it belongs to someone else" in result["msg"]
+    assert "not tagged psw" in run(check=check, state="absent")["msg"]
+    assert node.writes() == []
+
+
+@pytest.mark.parametrize("config", [{}, {"unprivileged": "0"}])
+def test_a_privileged_container_is_refused(node, run, config):
+    node.container(101, hostname="psw-ai", tags="psw", **config)
+    assert "container 101 (psw-ai) is privileged" in run(memory_mib=4096)["msg"]
+    assert node.writes() == []
+
+
+def test_two_of_ours_with_one_name_are_named(node, run):
+    node.container(101, hostname="psw-ai", tags="psw", unprivileged="1")
+    node.container(102, hostname="psw-ai", tags="psw;x", unprivileged="1")
+    assert "containers 101, 102 are all called psw-ai" in run()["msg"]
+
+
+def test_tags_of_others_stay_on_our_container(node, run):
+    node.container(101, hostname="psw-ai", tags="backup;psw", unprivileged="1")
+    run(tags=["ai"])
+    assert node.config(101)["tags"] == "ai;backup;psw"
+
+
+def test_a_number_that_someone_else_took_is_not_fought_for(node, run):
+    node.write(failures=[{"when": "pct create 100", "says": "unable to create CT 100 - CT 100 already exists on node 'pve2'", "then": {"next": 101}}])
+    assert run()["vmid"] == 101
+
+
+def test_a_wished_number_is_used_or_refused(node, run):
+    assert run(vmid=777)["vmid"] == 777
+    assert "psw-ai is container 777, not 778" in run(vmid=778)["msg"]
+    node.container(900, hostname="other")
+    assert "container 900 (other) is not tagged psw" in run(hostname="psw-core", vmid=900)["msg"]
+
+
+def test_a_container_that_was_created_but_never_started_is_started(node, run):
+    run(started=False)
+    assert node.state["cts"]["100"]["status"] == "stopped"
+    result = run()
+    assert (result["changed"], result["created"], result["address"]) == (True, False, "127.0.0.1")
+    assert [call.split()[1] for call in node.writes()] == ["create", "start"]
+
+
+def test_what_a_killed_run_left_nameless_and_locked_is_removed_and_made_anew(node, run, tmp_path):
+    node.container(100, status="stopped", lock="create")
+    journal(tmp_path).parent.mkdir()
+    journal(tmp_path).write_text("100\n")
+    assert run()["created"]
+    assert [call.split()[1] for call in node.writes()] == ["unlock", "destroy", "create", "start"]
+    assert not journal(tmp_path).exists()
+
+
+def test_a_creation_that_outlived_its_run_is_waited_for(node, run, tmp_path):
+    node.container(100, status="stopped", lock="create", hostname="psw-ai", tags="psw", unprivileged="1")
+    node.write(tasks=[[{"type": "vzcreate"}], [{"type": "vzcreate"}]])
+    run()
+    asked = [call for call in node.calls("pvesh") if "/tasks" in call]
+    assert len(asked) == 3
+
+
+def test_a_locked_stranger_is_left_alone(node, run, tmp_path):
+    node.container(100, status="stopped", lock="create", hostname="theirs")
+    journal(tmp_path).parent.mkdir()
+    journal(tmp_path).write_text("100\n")
+    assert run()["vmid"] == 101
+    assert "100" in node.state["cts"]
+
+
+def test_a_template_that_is_not_here_is_downloaded_after_an_update_of_the_index(node, run):
+    node.write(
+        volumes=[], index=["debian-12-standard_12.7-1_amd64.tar.zst", "debian-13-standard_13.10-1_amd64.tar.zst", "debian-13-standard_13.9-1_amd64.tar.zst"]
+    )
+    run()
+    assert node.writes()[:2] == ["pveam update", "pveam download local debian-13-standard_13.10-1_amd64.tar.zst"]
+
+
+def test_a_template_that_nobody_offers_is_named(node, run):
+    node.write(volumes=[])
+    assert "no template debian-13-standard on this node, and none offered" in run()["msg"]
+
+
+def test_no_storage_for_the_root_disk_names_those_seen(node, run):
+    message = run(rootfs_gib=2000)["msg"]
+    assert "2000 GiB" in message
+    assert "local-zfs (931 GiB free)" in message
+    assert "offline (not active)" in message
+    assert "backup (content backup)" in message
+
+
+def test_a_key_that_the_node_has_got_since_may_log_in_too(node, run):
+    run(authorized_keys=["ssh-ed25519 AAAAold"])
+    node.forget_calls()
+    assert run(check=True)["changed"]
+    assert node.writes() == []
+    assert run()["changed"]
+    assert node.state["cts"]["100"]["logins"].splitlines() == ["ssh-ed25519 AAAAold", KEY]
+    assert not run()["changed"]
+
+
+def test_a_container_without_address_is_told_with_a_way_to_look(node, run):
+    node.write(says="host_key ssh-ed25519 AAAAhost")
+    message = run(wait_timeout=0)["msg"]
+    assert "container 100 runs but has no IPv4 address on eth0 (is there DHCP on its bridge?)" in message
+    assert "pct enter 100" in message
+
+
+def test_absent_stops_and_destroys_ours_and_is_done_then(node, run):
+    run()
+    node.forget_calls()
+    assert run(check=True, state="absent")["changed"]
+    assert node.writes() == []
+    assert run(state="absent")["changed"]
+    assert node.writes() == ["pct stop 100", "pct destroy 100 --purge 1"]
+    assert not run(state="absent")["changed"]
+
+
+def test_proxmox_s_own_words_reach_the_reader(node, run):
+    node.write(failures=[{"when": "pct create", "says": "unable to create CT 100 - cluster not ready - no quorum?"}])
+    assert run()["msg"] == "pct create 100: unable to create CT 100 - cluster not ready - no quorum?"
+    assert node.state["cts"] == {}
