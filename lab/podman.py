@@ -89,6 +89,28 @@ def podman(*args: str | Path, stdin: str | None = None, check: bool = True) -> s
     return run(*podman_command(*args), stdin=stdin, check=check)
 
 
+def start_detached(cgroup: str, *args: str | Path) -> None:
+    """Run a podman command that leaves a container running, in a cgroup of the given name that the container takes for the root."""
+    script = 'mkdir -p "/sys/fs/cgroup/$0" && echo $$ > "/sys/fs/cgroup/$0/cgroup.procs" && exec "$@"'
+    command = podman_command(*args)
+    split = command.index("--") + 1
+    run(*command[:split], "sh", "-ec", script, cgroup, *command[split:])
+
+
+def kill_cgroup(cgroup: str) -> None:
+    """End every process in a container's cgroup and remove it."""
+    script = """
+        cd /sys/fs/cgroup || exit 0
+        [ -d "$0" ] || exit 0
+        echo 1 > "$0/cgroup.kill"
+        for try in 1 2 3 4 5 6 7 8 9 10; do
+            find "$0" -depth -type d -exec rmdir {} + 2>/dev/null && exit 0
+            sleep 0.2
+        done
+    """
+    in_namespace("sh", "-c", script, cgroup, check=False)
+
+
 def in_namespace(*command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run any program where podman's mounts are seen."""
     podman_command()
