@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ansible-playbook of this very Python, which ends when the psw that started it ends, however that happened."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Run ansible-playbook with this program's arguments."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+    if os.getppid() == 1:  # psw went away before we could ask to be told
+        sys.exit(130)
+    from ansible.cli.playbook import main as ansible_playbook  # noqa: PLC0415 - after the call that may end us
+
+    sys.argv[0] = "ansible-playbook"
+    ansible_playbook(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Say which layer of a run failed: a node, a target, an app, or the project on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psw_cli import exits
+from psw_cli.failures import Failure
+
+if TYPE_CHECKING:
+    from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
+
+    from psw_cli.events import Problem, Run
+
+SSH_PORT = 22
+
+
+def failure(project: Project, state: Run, log: str, report: dict[str, Any]) -> Failure:
+    """Return the failure of a run; the first problem decides, since the later ones mostly follow from it."""
+    if not state.problems:
+        why = "; ".join(state.errors[-2:]) or "ansible-playbook ended without saying why"
+        return Failure("run_failed", why, f"the log of this run: {log}", exits.FAILED, report)
+    first = state.problems[0]
+    others = len({problem.host for problem in state.problems} - {first.host})
+    layer = layer_of(project, first)
+    report = {**report, "layer": layer, "host": first.where, "task": first.task}
+    if first.kind == "refused":
+        refusals = first.refusals
+        more = {"refusals": refusals} if len(refusals) > 1 else {}
+        return Failure(refusals[0]["code"], refusals[0]["message"], refusals[0].get("hint", ""), exits.REFUSED, {**report, **more})
+    if first.kind == "unreachable":
+        return Failure("unreachable", f"{layer} cannot be reached: {first.reason}", _try(project, first.where, log), exits.UNREACHABLE, report)
+    also = f" (and {others} more {'host' if others == 1 else 'hosts'})" if others else ""
+    return Failure("run_failed", f"{layer}, task {first.task!r} failed{also}: {first.reason}", f"the log of this run: {log}", exits.FAILED, report)
+
+
+def layer_of(project: Project, problem: Problem) -> str:
+    """Name the layer in which a task ran."""
+    targets, apps = (project.plan or {}).get("targets", {}), (project.plan or {}).get("apps", {})
+    if problem.kind != "unreachable" and problem.role in apps:
+        return f"app {problem.role} on {problem.where}"
+    role = f", role {problem.role}" if problem.role and problem.kind != "unreachable" else ""
+    if problem.where in project.wishes["nodes"]:
+        return f"node {problem.where}{role}"
+    if problem.where in targets:
+        return f"target {problem.where}{role}"
+    if problem.where == "localhost":
+        return f"this machine{role or ', play ' + repr(problem.play)}"
+    return f"{problem.where}{role}"
+
+
+def _try(project: Project, host: str, log: str) -> str:
+    """Tell what to try when a machine does not answer."""
+    node = project.wishes["nodes"].get(host)
+    if node:
+        port = f" -p {node['port']}" if node["port"] != SSH_PORT else ""
+        key = f" -i {node['ssh_key']}" if node["ssh_key"] else ""
+        return f"try: ssh{port}{key} {node['user']}@{node['host']}; the address stands in psw.yml; the log of this run: {log}"
+    return f"see on its node whether it runs: pct list; the log of this run: {log}"

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The entry point: the verbs there are, and the one place where errors leave the program.
+
+Only click is imported here, so that ``psw --help`` costs no more than click does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from psw_cli.base import Nouns, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "init": ("psw_cli.init:init", "Make a project directory."),
+    "node": ("psw_cli.node:node", "Proxmox VE nodes and their GPUs."),
+    "app": ("psw_cli.app:app", "The apps you want."),
+    "plan": ("psw_cli.plan:plan", "Show what would run where."),
+    "deploy": ("psw_cli.deploy:deploy", "Bring reality to the plan."),
+    "status": ("psw_cli.status:status", "Show what runs where."),
+    "completion": ("psw_cli.completion:completion", "Print the completion script of a shell."),
+}
+LATER = {
+    "key": "Open WebUI's service keys are in secrets/apps.yml; `psw deploy converge` mints the missing ones",
+    "model": "set ollama_models in services/ollama/defaults.yml",
+    "doctor": "`psw status` says what runs; the logs of the runs are in .psw/runs/",
+}
+
+
+class Root(Nouns):
+    """The program: splits off what is for ansible-playbook, and turns expected errors into one message and an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]  # standalone, always
+        """Run the program and exit with its code."""
+        argv = list(sys.argv[1:] if args is None else args)
+        end = argv.index("--") if "--" in argv else len(argv)
+        argv, ansible_args = argv[:end], tuple(argv[end + 1 :])
+        extra.update(standalone_mode=False, obj=Settings(ansible_args))
+        try:
+            code = super().main(argv, prog_name or "psw", **extra)
+        except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 - report() raises what it does not know
+            from psw_cli.failures import report  # noqa: PLC0415 - needed only now
+
+            code = report(exc, as_json="--json" in argv)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version  # noqa: PLC0415 - as above
+
+        click.echo(f"psw {version('psw')}")
+        ctx.exit()
+
+
+@click.command(cls=Root, table=COMMANDS, later=LATER)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print psw's version.")
+def main() -> None:
+    r"""Turn a Proxmox VE node with a GPU into a private AI server whose data never leaves the house.
+
+    \b
+    First steps:
+      psw init my-home --domain home.example && cd my-home
+      psw node add pve1 --host 192.0.2.10
+      psw node setup-gpu pve1
+      psw app add @ai
+      psw deploy converge
+
+    Exit codes: 0 done, 1 the run failed, 2 usage or invalid project file, 3 refused (nothing was changed), 4 a machine
+    cannot be reached, 130 interrupted.
+    """
