@@ -1,0 +1,211 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Service users and their keys, through Open WebUI's own ORM.
+
+This file never runs on a node: openwebui_service_key sends its text to the Python inside the container, on stdin and together with the request, so that
+no key is ever part of a command line. It fits every release from 0.6 (synchronous ORM) to 0.12 (asynchronous ORM), and a running server sees what it does
+at once, because Open WebUI keeps no cache of keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import shutil
+import sys
+import tempfile
+import types
+import uuid
+
+GROUP_ABOUT = "Accounts that psw made for programs. A member may use an API key, and nothing else beyond what every user may."
+GROUP_PERMISSIONS = {"features": {"api_keys": True}}
+ROLES = {"user", "admin"}  # the third, "pending", may do nothing: it is how the admin panel switches an account off
+MARK = "psw-answer:"  # Open WebUI writes to stdout while it is imported, so the answer needs a mark
+NO_FIRST_ACCOUNT = (
+    "Open WebUI has no account yet. Nobody can ever remove or demote its first account, so that must not be a service user: "
+    "start Open WebUI with WEBUI_ADMIN_EMAIL and WEBUI_ADMIN_PASSWORD first"
+)
+
+
+class RefusedError(Exception):
+    """What cannot be done, in words for the person who asked."""
+
+
+class OpenWebUI:
+    """The part of Open WebUI's ORM that service keys need, alike for every release."""
+
+    def __init__(self, users, auths, groups):
+        self.users = users
+        self.auths = auths
+        self.groups = groups
+
+    @classmethod
+    def load(cls):
+        """Import Open WebUI's models into this process without any of the side effects that belong to its server."""
+        import markdown  # noqa: PLC0415 - there is none outside the container
+
+        markdown.markdown = lambda *_args, **_kwargs: ""  # else the import parses the whole changelog, for more than a second
+        # Leaving or joining a group ends the browser sessions of a user. Programs have none, and the real module would start half a server.
+        sockets = types.ModuleType("open_webui.socket.main")
+        sockets.disconnect_sessions_for_users = no_sessions
+        sys.modules["open_webui.socket.main"] = sockets
+        from open_webui.models import auths, groups, users  # noqa: PLC0415 - as above
+
+        return cls(users, auths, groups)
+
+    async def user(self, email):
+        """Return the account with this address, or None."""
+        return await done(self.users.Users.get_user_by_email(email))
+
+    async def first_user(self):
+        """Return the oldest account, or None."""
+        return await done(self.users.Users.get_first_user())
+
+    async def owner(self, key):
+        """Return the account that a key opens, or None."""
+        return await done(self.users.Users.get_user_by_api_key(key))
+
+    async def add_user(self, email, name, role):
+        """Create an account; an empty password hash is one that no password fits."""
+        user = await done(self.auths.Auths.insert_new_auth(email, "", name, role=role))
+        if user is None:
+            raise RefusedError(f"Open WebUI did not create the account {email}; its log says why")
+        return user
+
+    async def set_role(self, user, role):
+        """Give an account its role."""
+        await done(self.users.Users.update_user_role_by_id(user.id, role))
+
+    async def set_key(self, user, key):
+        """Make this the only key of an account; the one before it is dead from here on."""
+        if not await done(self.users.Users.update_user_api_key_by_id(user.id, key)):
+            raise RefusedError(f"Open WebUI did not store a key for {user.email}; its log says why")
+
+    async def remove_user(self, user):
+        """Remove an account, its key first: deleting an account leaves its key row behind."""
+        await done(self.users.Users.delete_user_api_key_by_id(user.id))
+        if not await done(self.auths.Auths.delete_auth_by_id(user.id)):
+            raise RefusedError(f"Open WebUI did not remove the account {user.email}; its log says why")
+
+    async def has_key(self, user):
+        """Tell whether an account has any key."""
+        return bool(await done(self.users.Users.get_user_api_key_by_id(user.id)))
+
+    async def group(self, name):
+        """Return the group with this name, or None."""
+        found = [group for group in await done(self.groups.Groups.get_all_groups()) if group.name == name]
+        return found[0] if found else None
+
+    async def ensure_group(self, name, owner):
+        """Return the service group, with exactly its permissions."""
+        group = await self.group(name)
+        form = {"name": name, "description": GROUP_ABOUT, "permissions": GROUP_PERMISSIONS}
+        if group is None:
+            return await done(self.groups.Groups.insert_new_group(owner.id, self.groups.GroupForm(**form)))
+        if group.permissions != GROUP_PERMISSIONS:
+            await done(self.groups.Groups.update_group_by_id(group.id, self.groups.GroupUpdateForm(**form)))
+        return group
+
+    async def members(self, group):
+        """Return the ids of a group's accounts."""
+        return set(await done(self.groups.Groups.get_group_user_ids_by_id(group.id)) or [])
+
+    async def add_member(self, group, user):
+        """Put an account into a group."""
+        await done(self.groups.Groups.add_users_to_group(group.id, [user.id]))
+
+
+async def no_sessions(*_args, **_kwargs):
+    """Stand in for the server's list of open browser sessions."""
+
+
+async def done(result):
+    """Wait for a result where the release's ORM is asynchronous."""
+    return await result if inspect.isawaitable(result) else result
+
+
+async def state_of(webui, wanted, group, members):
+    """Describe one consumer as it is, without any secret; a key is valid when it is the stored one and its account may use it."""
+    user = await webui.user(wanted["email"])
+    if user is None:
+        return None, {"user": "absent"}
+    owner = await webui.owner(wanted["key"]) if wanted.get("key") else None
+    confined = user.role == "admin" or (user.id in members and group.permissions == GROUP_PERMISSIONS)
+    if owner is not None and owner.id == user.id and user.role in ROLES and confined:
+        key = "valid"
+    else:
+        key = "not valid" if wanted.get("key") or await webui.has_key(user) else "none"
+    return user, {"user": "present", "role": user.role, "in service group": confined, "key": key}
+
+
+def goal(wanted, state, before):
+    """Return the state a consumer shall have, and the status that says how it gets there."""
+    if state == "absent":
+        return {"user": "absent"}, "removed"
+    after = {"user": "present", "role": wanted["role"], "in service group": True, "key": "valid"}
+    if state != "rotated" and before.get("key") == "valid":
+        return after, "valid"
+    return {**after, "key": "new"}, "rotated" if wanted.get("key") or state == "rotated" else "minted"
+
+
+async def write(webui, change, group):
+    """Bring one consumer to its goal and return its new key, if it got one."""
+    wanted, user, before, after = change
+    if after["user"] == "absent":
+        await webui.remove_user(user)
+        return None
+    if user is None:
+        user = await webui.add_user(wanted["email"], wanted["name"], wanted["role"])
+    elif before["role"] != after["role"]:
+        await webui.set_role(user, after["role"])
+    if user.id not in await webui.members(group):
+        await webui.add_member(group, user)
+    if after["key"] != "new":
+        return None
+    key = f"sk-{uuid.uuid4().hex}"
+    await webui.set_key(user, key)
+    return key
+
+
+async def serve(webui, request):
+    """Answer a request: a state, and the consumers that shall have it."""
+    state = request["state"]
+    first = await webui.first_user()
+    if first is None and state in {"present", "rotated"}:
+        raise RefusedError(NO_FIRST_ACCOUNT)
+    group = await webui.group(request["group"])
+    members = await webui.members(group) if group else set()
+    answers = []
+    for wanted in request["consumers"]:
+        user, before = await state_of(webui, wanted, group, members)
+        if user is not None and user.id == first.id:
+            raise RefusedError(f"{wanted['email']} is Open WebUI's first account, which nobody can remove; a service user must not be that one")
+        after, status = goal(wanted, state, before)
+        answer = {"consumer": wanted["consumer"], "status": status, "changed": before != after, "before": before, "after": after}
+        if state == "validated":
+            answer.update(status="valid" if before == after else "drift", changed=False, after=before)
+        elif before != after and not request["check"]:
+            group = await webui.ensure_group(request["group"], first) if after["user"] == "present" else group
+            key = await write(webui, (wanted, user, before, after), group)
+            answer.update({"key": key} if key else {})
+        answers.append(answer)
+    return {"consumers": answers}
+
+
+def main(text):
+    """Answer the request in `text` on stdout, in one marked line of JSON."""
+    answers_to, sys.stdout = sys.stdout, sys.stderr
+    scratch = tempfile.mkdtemp(prefix="psw-")
+    # Should a release import its configuration with its models, then without migrating the database or emptying the live server's static files.
+    os.environ.update(FROM_INIT_PY="true", STATIC_DIR=scratch, ENABLE_DB_MIGRATIONS="false")
+    try:
+        answer = asyncio.run(serve(OpenWebUI.load(), json.loads(text)))
+    except RefusedError as exc:
+        answer = {"error": str(exc)}
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    print(MARK + json.dumps(answer), file=answers_to, flush=True)
+    os._exit(0)  # its database threads would keep the process alive

@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: openwebui_service_key
+short_description: Give programs their own Open WebUI API keys
+version_added: 0.1.0
+description:
+  - Keeps one service user with exactly one API key per consumer, through Open WebUI's own ORM in its running container.
+  - Nobody can log in as a service user, because no password fits it. Unless it is an admin, it may use a key only because it is in the service group.
+  - All consumers of a call are handled in one pass, which costs little more than one of them.
+  - No key is ever part of a command line; a new key is in the result, so give the task C(no_log).
+author:
+  - the psw authors (@psw-ai)
+extends_documentation_fragment:
+  - psw.ai.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Shows the state of users and keys, never a key.
+  idempotent:
+    support: partial
+    details:
+      - V(rotated) makes a new key each time.
+options:
+  consumers:
+    description: The programs that need a key.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      consumer:
+        description: Name of the program, such as V(homeassistant).
+        type: str
+        required: true
+      email:
+        description: Address of its service user. The default is C(psw-<consumer>@psw.local), in a domain that no identity provider hands out.
+        type: str
+      role:
+        description: V(user) may use models. V(admin) may do everything that Open WebUI's endpoint restriction lets a key do.
+        type: str
+        choices: [user, admin]
+        default: user
+      key:
+        description: The key that is stored for it, if there is one.
+        type: str
+  state:
+    description:
+      - V(present) makes sure that the stored key works, and makes a new one when there is none or it does not.
+      - V(rotated) makes a new key in any case.
+      - V(absent) removes user and key.
+      - V(validated) only looks.
+    type: str
+    choices: [present, rotated, absent, validated]
+    default: present
+  container:
+    description: Name of the running Open WebUI container.
+    type: str
+    default: openwebui
+  group:
+    description: Name of the service group, whose members may use API keys.
+    type: str
+    default: psw-service
+"""
+
+EXAMPLES = r"""
+- name: Give Home Assistant its key
+  psw.ai.openwebui_service_key:
+    consumers:
+      - consumer: homeassistant
+        key: "{{ lookup('psw.ai.secret', 'homeassistant', 'ha_openwebui_service_key', default='') }}"
+  no_log: true
+  register: keys
+"""
+
+RETURN = r"""
+consumers:
+  description: What became of each consumer, in the order given.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    consumer:
+      description: Name of the program.
+      type: str
+    changed:
+      description: Whether its user or key was changed.
+      type: bool
+    status:
+      description: One of V(valid), V(minted), V(rotated), V(removed), V(drift).
+      type: str
+    key:
+      description: The new key; only there when there is a new one.
+      type: str
+status:
+  description: The status that all consumers share, or V(mixed).
+  returned: always
+  type: str
+"""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.psw.ai.plugins.module_utils import _openwebui_keys as keys
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+
+
+def source():
+    """Return the text of the helper, from wherever Ansible has put it: in a directory or inside a zip file."""
+    return keys.__spec__.loader.get_source(keys.__name__)
+
+
+def request_of(params, check_mode):
+    """Return what the helper in the container is asked to do."""
+    consumers = [
+        {
+            "consumer": item["consumer"],
+            "email": (item["email"] or f"psw-{item['consumer']}@psw.local").lower(),
+            "name": f"psw: {item['consumer']}",
+            "role": item["role"],
+            "key": item["key"] or None,
+        }
+        for item in params["consumers"]
+    ]
+    return {"state": params["state"], "check": check_mode, "group": params["group"], "consumers": consumers}
+
+
+def answer_of(container, result):
+    """Return the helper's answer from what its process wrote."""
+    code, out, err = result
+    for line in out.splitlines():
+        if line.startswith(keys.MARK):
+            answer = json.loads(line[len(keys.MARK) :])
+            if "error" in answer:
+                raise PswModuleError(answer["error"])
+            return answer["consumers"]
+    last = "\n".join(err.strip().splitlines()[-5:])
+    raise PswModuleError(f"the container {container} did not answer (exit code {code}): {last}")
+
+
+def ask(module, request):
+    """Run the helper in the container; code and request go in on stdin, so that no key shows in a process list."""
+    program = f"{source()}\n\nmain({json.dumps(request)!r})\n"
+    argv = [module.get_bin_path("podman", required=True), "exec", "--interactive", module.params["container"], "python3", "-"]
+    return answer_of(module.params["container"], module.run_command(argv, data=program))
+
+
+def state_text(answers, side):
+    """Return one side of the diff: each consumer's user, role and kind of key."""
+    return "".join(f"{item['consumer']}: {json.dumps(item[side], sort_keys=True)}\n" for item in answers)
+
+
+def main():
+    consumer = {
+        "consumer": {"type": "str", "required": True},
+        "email": {"type": "str"},
+        "role": {"type": "str", "choices": ["user", "admin"], "default": "user"},
+        "key": {"type": "str", "no_log": True},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "consumers": {"type": "list", "elements": "dict", "required": True, "options": consumer},
+            "state": {"type": "str", "choices": ["present", "rotated", "absent", "validated"], "default": "present"},
+            "container": {"type": "str", "default": "openwebui"},
+            "group": {"type": "str", "default": "psw-service"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        answers = ask(module, request_of(module.params, module.check_mode))
+    except PswModuleError as exc:
+        module.fail_json(msg=str(exc))
+    statuses = {answer["status"] for answer in answers}
+    diff = {"before": state_text(answers, "before"), "after": state_text(answers, "after")}
+    results = [{name: answer[name] for name in ("consumer", "changed", "status", "key") if name in answer} for answer in answers]
+    changed = any(answer["changed"] for answer in answers)
+    module.exit_json(changed=changed, status=statuses.pop() if len(statuses) == 1 else "mixed", consumers=results, diff=diff)
+
+
+if __name__ == "__main__":
+    main()

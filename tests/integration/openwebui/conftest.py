@@ -1,0 +1,139 @@
+"""A real Open WebUI per release, installed by uv and started with the settings of the catalogue; only torch and its kin are left out."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPO = Path(__file__).parents[3]
+CACHE = REPO / ".cache" / "openwebui"
+HEAVY = ["torch", "transformers", "sentence-transformers", "accelerate"]  # for embedding models, which psw's settings never load
+ADMIN = {"email": "admin@psw.local", "password": "sentinel-password"}
+SETTINGS = {
+    "WEBUI_SECRET_KEY": "integration-test",
+    "WEBUI_ADMIN_EMAIL": ADMIN["email"],
+    "WEBUI_ADMIN_PASSWORD": ADMIN["password"],
+    "WEBUI_ADMIN_NAME": "Administrator",
+    "ENABLE_OPENAI_API": "false",
+    "OLLAMA_BASE_URL": "http://127.0.0.1:9",
+    "OLLAMA_BASE_URLS": "http://127.0.0.1:9",
+}
+
+
+def pinned_release():
+    return yaml.safe_load((REPO / "catalog/images.yml").read_text())["images"]["openwebui"]["tag"].removeprefix("v")
+
+
+def installed(release):
+    """Return the Python of a virtual environment with this release; uv takes seconds, and the cache none."""
+    python = CACHE / release / "bin" / "python"
+    if not (CACHE / release / ".complete").exists():
+        uv = [sys.executable, "-m", "uv"] if (Path(sys.executable).parent / "uv").exists() else ["uv"]
+        subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", ">=3.11,<3.13", CACHE / release], check=True)
+        without = CACHE / release / "without.txt"
+        without.write_text("".join(f"{name}; sys_platform == 'never'\n" for name in HEAVY))
+        wanted = [f"open-webui=={release}", "psycopg2-binary"]
+        subprocess.run([*uv, "pip", "install", "--quiet", "--python", python, "--override", without, *wanted], check=True)
+        (CACHE / release / ".complete").touch()
+    return python
+
+
+class Server:
+    """A running Open WebUI with its own database."""
+
+    def __init__(self, release, home, settings):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.release = release
+        self.python = installed(release)
+        self.work = home / "run" / "work"  # its migration puts the parent of the working directory on sys.path
+        self.work.mkdir(parents=True)
+        (home / "data").mkdir()
+        role = yaml.safe_load((REPO / "roles/openwebui/vars/main.yml").read_text())
+        privacy = yaml.safe_load((REPO / "catalog/apps/openwebui.yml").read_text())["privacy"]
+        shipped = {**role["__openwebui_login"]["local"], **role["__openwebui_confinement"], **privacy}
+        own = {"PATH": os.environ["PATH"], "HOME": str(home), "DATA_DIR": str(home / "data"), "STATIC_DIR": str(home / "static"), "FROM_INIT_PY": "true"}
+        self.env = {**own, **shipped, **SETTINGS, **settings}
+        self.log = (home / "server.log").open("w+")
+        self.process = None
+
+    def start(self):
+        argv = [self.python, "-m", "uvicorn", "open_webui.main:app", "--host", "127.0.0.1", "--port", str(self.port)]
+        self.process = subprocess.Popen(argv, cwd=self.work, env=self.env, stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 240
+        while self.get("/health")[0] != 200:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.log.seek(0)
+                pytest.fail("Open WebUI did not start:\n" + "".join(self.log.readlines()[-30:]))
+            time.sleep(0.3)
+        return self
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def get(self, path, key=None, data=None, method=None):
+        """Return status and JSON body of a request; status 0 when nobody answers."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        body = None if data is None else json.dumps(data).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, {**headers, "Content-Type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, json.loads(answer.read() or "null")
+        except urllib.error.HTTPError as exc:
+            with contextlib.suppress(ValueError):
+                return exc.code, json.loads(exc.read())
+            return exc.code, None
+        except (OSError, ValueError):
+            return 0, None
+
+    def admin_token(self):
+        return self.get("/api/v1/auths/signin", data=ADMIN)[1]["token"]
+
+
+@pytest.fixture(scope="session")
+def start_server(tmp_path_factory):
+    """Start servers that end with the test session."""
+    servers = []
+
+    def start(release, **settings):
+        servers.append(Server(release, tmp_path_factory.mktemp(f"openwebui-{release}"), settings))
+        return servers[-1].start()
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def webui(start_server):
+    """The release that psw installs."""
+    return start_server(pinned_release())
+
+
+@pytest.fixture
+def podman(tmp_path, monkeypatch):
+    """Put a `podman` into PATH that runs `exec --interactive openwebui python3 -` with the Python and the settings of a server."""
+
+    def use(server):
+        env = " ".join(f"'{name}={value}'" for name, value in server.env.items())
+        script = tmp_path / "podman"
+        script.write_text(
+            f'#!/bin/sh\necho "$@" >>{tmp_path}/argv\n[ "$*" = "exec --interactive openwebui python3 -" ] || exit 125\n'
+            f"cd {server.work} && exec env -i {env} {server.python} -\n"
+        )
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        return tmp_path / "argv"
+
+    return use

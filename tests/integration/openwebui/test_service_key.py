@@ -1,0 +1,211 @@
+"""The module against the real thing: every release line that psw's script knows, the running server asked through its API."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.psw.ai.plugins.modules import openwebui_service_key
+
+pytestmark = pytest.mark.integration
+
+CHAT = "/api/models"
+
+
+@pytest.fixture
+def keys(podman, capsys):
+    """Call the module for a server and return its result."""
+
+    def call(server, *consumers, state="present", check=False, fails=False, **options):
+        argv = podman(server)
+        args = {"consumers": [{"consumer": name, **more} for name, more in consumers], "state": state, "_ansible_check_mode": check, **options}
+        capsys.readouterr()
+        with patch_module_args(args), pytest.raises(SystemExit):
+            openwebui_service_key.main()
+        result = json.loads(capsys.readouterr().out)
+        assert bool(result.get("failed")) is fails, result
+        assert "sk-" not in argv.read_text()
+        assert "sk-" not in json.dumps(result.get("diff", ""))
+        return result if fails else {**result, **{item["consumer"]: item for item in result["consumers"]}}
+
+    return call
+
+
+def users(server):
+    return {user["email"]: user for user in server.get("/api/v1/users/", server.admin_token())[1]["users"]}
+
+
+def test_a_minted_key_opens_the_two_endpoints_that_programs_need_and_no_other(webui, keys):
+    minted = keys(webui, ("fresh", {}))
+
+    assert (minted["changed"], minted["status"]) == (True, "minted")
+    key = minted["fresh"]["key"]
+    assert key.startswith("sk-")
+    assert len(key) == 35
+    assert webui.get("/api/models", key)[0] == 200
+    assert webui.get("/api/v1/users/", key)[0] == 403
+    assert webui.get("/api/v1/chats/", key)[0] == 403
+    assert users(webui)["psw-fresh@psw.local"]["role"] == "user"
+
+
+def test_a_stored_key_that_works_stays_and_nothing_changes(webui, keys):
+    key = keys(webui, ("steady", {}))["steady"]["key"]
+
+    again = keys(webui, ("steady", {"key": key}))
+
+    assert (again["changed"], again["status"]) == (False, "valid")
+    assert "key" not in again["steady"]
+
+
+def test_rotation_makes_a_new_key_and_the_old_one_gets_401(webui, keys):
+    old = keys(webui, ("rotor", {}))["rotor"]["key"]
+
+    new = keys(webui, ("rotor", {"key": old}), state="rotated")["rotor"]
+
+    assert new["status"] == "rotated"
+    assert webui.get(CHAT, old)[0] == 401
+    assert webui.get(CHAT, new["key"])[0] == 200
+
+
+def test_a_lost_key_is_replaced_and_no_second_user_appears(webui, keys):
+    lost = keys(webui, ("loser", {}))["loser"]["key"]
+
+    found = keys(webui, ("loser", {}))["loser"]
+
+    assert found["status"] == "minted"
+    assert webui.get(CHAT, lost)[0] == 401
+    assert [email for email in users(webui) if "loser" in email] == ["psw-loser@psw.local"]
+
+
+def test_a_user_switched_off_in_the_admin_panel_is_drift_and_healed_with_another_key(webui, keys):
+    key = keys(webui, ("drifter", {}))["drifter"]["key"]
+    user = users(webui)["psw-drifter@psw.local"]
+    update = {"role": "pending", "name": user["name"], "email": user["email"], "profile_image_url": user["profile_image_url"]}
+    assert webui.get(f"/api/v1/users/{user['id']}/update", webui.admin_token(), update)[0] == 200
+    assert webui.get(CHAT, key)[0] == 401
+
+    assert keys(webui, ("drifter", {"key": key}), state="validated")["status"] == "drift"
+    assert webui.get(CHAT, key)[0] == 401
+    healed = keys(webui, ("drifter", {"key": key}))["drifter"]
+
+    assert healed["status"] == "rotated"
+    assert webui.get(CHAT, healed["key"])[0] == 200
+    assert webui.get(CHAT, key)[0] == 401
+
+
+def test_a_user_deleted_in_the_admin_panel_comes_back_with_another_key(webui, keys):
+    key = keys(webui, ("deleted", {}))["deleted"]["key"]
+    user = users(webui)["psw-deleted@psw.local"]
+    assert webui.get(f"/api/v1/users/{user['id']}", webui.admin_token(), method="DELETE")[0] == 200
+    assert webui.get(CHAT, key)[0] == 401
+
+    healed = keys(webui, ("deleted", {"key": key}))["deleted"]
+
+    assert healed["status"] == "rotated"
+    assert webui.get(CHAT, healed["key"])[0] == 200
+
+
+def test_what_the_service_group_may_do_is_kept_exactly(webui, keys):
+    key = keys(webui, ("grouped", {}))["grouped"]["key"]
+    groups = webui.get("/api/v1/groups/", webui.admin_token())[1]
+    group = next(group for group in groups if group["name"] == "psw-service")
+    wider = {"name": group["name"], "description": group["description"], "permissions": {"features": {"api_keys": False, "web_search": True}}}
+    assert webui.get(f"/api/v1/groups/id/{group['id']}/update", webui.admin_token(), wider)[0] == 200
+    assert webui.get(CHAT, key)[0] == 403
+
+    healed = keys(webui, ("grouped", {"key": key}))["grouped"]
+
+    assert webui.get(CHAT, healed["key"])[0] == 200
+    assert webui.get(f"/api/v1/groups/id/{group['id']}", webui.admin_token())[1]["permissions"] == {"features": {"api_keys": True}}
+
+
+def test_removal_takes_user_and_key_and_is_done_once(webui, keys):
+    key = keys(webui, ("gone", {}))["gone"]["key"]
+
+    assert keys(webui, ("gone", {"key": key}), state="absent")["changed"]
+    assert not keys(webui, ("gone", {"key": key}), state="absent")["changed"]
+
+    assert webui.get(CHAT, key)[0] == 401
+    assert "psw-gone@psw.local" not in users(webui)
+
+
+def test_check_mode_says_what_it_would_do_and_does_nothing(webui, keys):
+    planned = keys(webui, ("planned", {}), check=True)
+
+    assert (planned["changed"], planned["status"]) == (True, "minted")
+    assert "key" not in planned["planned"]
+    assert "psw-planned@psw.local" not in users(webui)
+
+
+def test_no_password_opens_a_service_account(webui, keys):
+    keys(webui, ("locked", {}))
+
+    for password in ("", "psw", "password"):
+        assert webui.get("/api/v1/auths/signin", data={"email": "psw-locked@psw.local", "password": password})[0] == 400
+
+
+def test_fifty_consumers_are_one_pass(webui, keys):
+    names = [f"crowd{number}" for number in range(50)]
+
+    minted = keys(webui, *[(name, {}) for name in names])
+    again = keys(webui, *[(name, {"key": minted[name]["key"]}) for name in names])
+
+    assert (minted["status"], again["status"], again["changed"]) == ("minted", "valid", False)
+    assert len({minted[name]["key"] for name in names}) == 50
+
+
+def test_a_consumer_with_the_key_of_another_gets_its_own(webui, keys):
+    first = keys(webui, ("first", {}))["first"]["key"]
+
+    second = keys(webui, ("second", {"key": first}))["second"]
+
+    assert second["status"] == "rotated"
+    assert webui.get(CHAT, first)[0] == 200
+
+
+def test_the_first_account_can_never_be_a_service_user(webui, keys):
+    refused = keys(webui, ("thief", {"email": "admin@psw.local"}), fails=True)
+
+    assert refused["msg"] == "admin@psw.local is Open WebUI's first account, which nobody can remove; a service user must not be that one"
+
+
+def test_an_instance_without_any_account_gets_no_service_user(webui, start_server, keys):
+    empty = start_server(webui.release, WEBUI_ADMIN_EMAIL="", WEBUI_ADMIN_PASSWORD="")
+
+    refused = keys(empty, ("early", {}), fails=True)
+
+    assert refused["msg"].startswith("Open WebUI has no account yet.")
+
+
+def test_nobody_can_sign_up_before_or_after_the_first_account(webui):
+    stranger = {"name": "stranger", "email": "stranger@example.com", "password": "a-long-password"}
+
+    assert webui.get("/api/v1/auths/signup", data=stranger)[0] == 403
+
+
+def test_ansible_ships_the_script_to_the_target(webui, podman):
+    argv = podman(webui)
+    task = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "psw.ai.openwebui_service_key"]
+
+    done = subprocess.run([*task, "-a", json.dumps({"consumers": [{"consumer": "shipped"}]})], capture_output=True, text=True, check=False)
+
+    assert '"status": "minted"' in done.stdout, done.stdout + done.stderr
+    assert argv.read_text() == "exec --interactive openwebui python3 -\n"
+
+
+@pytest.mark.parametrize("release", ["0.6.43", "0.8.12", "0.10.2"])
+def test_older_releases_take_the_same_script(start_server, keys, release):
+    server = start_server(release)
+    key = keys(server, ("older", {}))["older"]["key"]
+    assert server.get(CHAT, key)[0] == 200
+
+    again = keys(server, ("older", {"key": key}))
+    rotated = keys(server, ("older", {"key": key}), state="rotated")["older"]["key"]
+
+    assert (again["status"], again["changed"]) == ("valid", False)
+    assert server.get(CHAT, key)[0] == 401
+    assert server.get(CHAT, rotated)[0] == 200
+    assert keys(server, ("older", {"key": rotated}), state="absent")["changed"]
+    assert server.get(CHAT, rotated)[0] == 401
