@@ -148,6 +148,13 @@ def _firmware(sys: Path, secure_boot: str) -> None:
     _write(sys / "firmware/efi/fw_platform_size", 64)
 
 
+def _kernels(tree: Path, machine: Mapping[str, Any]) -> None:
+    """The module directories of the installed kernels, with the lists that depmod asks for."""
+    for kernel in [machine.get("kernel", "6.17.2-1-pve"), *machine.get("other_kernels", [])]:
+        for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
+            _write(tree / "usr/lib/modules" / kernel / name, b"")
+
+
 def generate(machine: Mapping[str, Any], target: Path) -> None:
     """Write machine.json and tree/ for the node into the target directory, from scratch."""
     shutil.rmtree(target, ignore_errors=True)
@@ -165,6 +172,7 @@ def generate(machine: Mapping[str, Any], target: Path) -> None:
     for disk in machine.get("disks", []):
         _disk(sys, "devices/virtual/block", str(disk["name"]), disk)
     _firmware(sys, str(machine.get("secure_boot", "disabled")))
+    _kernels(target / "tree", machine)
     own = MACHINES / str(machine["name"]) / "tree"
     if own.is_dir():
         shutil.copytree(own, target / "tree", dirs_exist_ok=True, symlinks=True)

@@ -5,7 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
-from lab import machines, network, pylib, rootfs, template
+from lab import machines, network, pylib, rootfs, template, vendors
 from lab.host import LabError, run, say
 from lab.paths import DATA
 from lab.podman import podman, start_detached
@@ -17,8 +17,9 @@ PACKAGES = (
 )  # fmt: skip
 COMMANDS = (
     "systemctl enable -q ssh.service pvedaemon.service pve-guests.service",
-    "systemctl disable -q lxc.service lxc-net.service lxc-monitord.service; systemctl mask -q systemd-networkd-wait-online.service networking.service",
+    "systemctl disable -q lxc.service lxc-net.service lxc-monitord.service; systemctl mask -q networking.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount",
     "rm -f /etc/ssh/ssh_host_*; sed -i '/^root:/d' /etc/subuid /etc/subgid; echo root:100000:65536 | tee -a /etc/subuid >> /etc/subgid",
+    "ln -sf /usr/lib/psw-lab/kernel/modprobe /usr/sbin/modprobe; ln -sf /usr/lib/psw-lab/kernel/modprobe /usr/sbin/rmmod",
     "groupadd -f -g 993 render; rm -f /etc/motd; install -d -m 700 /root/.ssh; ln -s /etc/pve/priv/authorized_keys /root/.ssh/authorized_keys",
 )
 START_SECONDS = 60
@@ -26,7 +27,7 @@ START_SECONDS = 60
 
 def recipe() -> rootfs.Recipe:
     """Return what the node is made of."""
-    return rootfs.Recipe("node", PACKAGES, DATA / "node/tree", COMMANDS, {"usr/lib/psw-lab/vendor": pylib.directory()})
+    return rootfs.Recipe("node", PACKAGES, DATA / "node/tree", COMMANDS, {"usr/lib/psw-lab/vendor": pylib.directory(), "usr/share/keyrings": vendors.keyrings()})
 
 
 def image() -> str:
