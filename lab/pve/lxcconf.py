@@ -56,6 +56,7 @@ def render(vmid: int, config: Mapping[str, Any], raw: list[tuple[str, str]], mtu
         "lxc.arch = amd64",
         f"lxc.uts.name = {config.get('hostname', f'CT{vmid}')}",
         f"lxc.rootfs.path = dir:{LXC}/{vmid}/rootfs",
+        "lxc.mount.auto = sys:mixed",
         # No AppArmor in this kernel; Proxmox VE keeps it on.
         "lxc.apparmor.profile = unconfined",
         f"lxc.idmap = u 0 {ROOT_ID} {ID_COUNT}",
