@@ -10,8 +10,10 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.psw.ai.plugins.plugin_utils._action import carry_out, options_of, project_of
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
-from ansible_collections.psw.ai.plugins.plugin_utils._lock import project_lock, state_directory
+from ansible_collections.psw.ai.plugins.plugin_utils._lock import project_lock
 from ansible_collections.psw.ai.plugins.plugin_utils._preflight import check, current_plan
+
+LOCK_WAIT = 10  # seconds for a psw that is about to be done
 
 
 class ActionModule(ActionBase):
@@ -31,10 +33,9 @@ class ActionModule(ActionBase):
                 raise refusals[0]
             changed = project.plan != plan
             if not self._task.check_mode:
-                state_directory(project.path)  # ssh notes the host keys of nodes there
-                if changed:
-                    with project_lock(project.path, command="ansible-playbook"):
-                        project.write_plan(plan)
+                # Also makes .psw, where ssh notes the host keys of nodes.
+                with project_lock(project.path, wait=LOCK_WAIT, command="ansible-playbook"):
+                    project.write_plan(plan)
             return {"changed": changed, "plan": plan}
 
         return carry_out(work)

@@ -6,18 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ansible_collections.psw.ai.plugins.plugin_utils import _age
+from ansible_collections.psw.ai.plugins.plugin_utils import _age, _schema
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
 from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, shown, write_atomic
 
 if TYPE_CHECKING:
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
-DOMAIN = re.compile(r"^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$")
 WISHES = """\
 # What you want; psw does the rest. Every key: docs/project.md
 schema: 1
@@ -54,8 +52,7 @@ def init_project(path: str | Path, domain: str) -> Created:
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project  # noqa: PLC0415 - that module offers this function
 
     directory = Path(path).expanduser().absolute()
-    if not DOMAIN.match(domain):
-        raise ProjectError(f"{domain!r} is no domain psw can use", "give one of your own in small letters, such as home.example")
+    _schema.check_key(domain, "psw", "domain")
     if (directory / "psw.yml").exists():
         raise ProjectError(f"{shown(directory)} is a psw project already: it has a psw.yml")
     if directory.exists() and not directory.is_dir():

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
+BUILT_VENDORS = ("nvidia",)
+
 
 def current_plan(project: Project, catalog: Catalog) -> Plan:
     """Return the plan that fits ``psw.yml`` and the records now: the written one when it is not stale."""
@@ -45,8 +47,6 @@ def _not_built(wishes: Mapping[str, Any]) -> list[Refusal]:
         )
     if wishes["network"]["ip"] != "dhcp":
         found.append(Refusal("not_built_yet", f"network.ip {wishes['network']['ip']} is not built yet", "set network.ip: dhcp in psw.yml"))
-    if wishes["gpu"]["vendor"] not in (None, "nvidia"):
-        found.append(Refusal("not_built_yet", f"gpu.vendor {wishes['gpu']['vendor']} is not built yet", "psw runs on NVIDIA cards so far"))
     return found
 
 
@@ -68,7 +68,9 @@ def _gpu(name: str, target: Mapping[str, Any], record: Mapping[str, Any] | None)
             Refusal(
                 "vendor_mismatch",
                 f"{name} is planned for {planned}, but the GPU recorded for {node} is {record['vendor']}",
-                f"run psw node setup-gpu {node} again; if the card was changed on purpose, set gpu: {{vendor: {record['vendor']}}} in psw.yml",
+                f"run: psw node setup-gpu {node}; if the card was changed on purpose, set gpu: {{vendor: {record['vendor']}}} in psw.yml",
             )
         ]
+    if planned not in BUILT_VENDORS:
+        return [Refusal("not_built_yet", f"{name} on a GPU of {planned} is not built yet", f"psw runs on: {', '.join(BUILT_VENDORS)}")]
     return []

@@ -39,6 +39,8 @@ class Project:
     def open(cls, path: str | Path = ".") -> Project:
         """Find the project in this directory or above (or the one this ``psw.yml`` belongs to) and check its ``psw.yml``."""
         start = Path(path).expanduser().absolute()
+        if not start.exists():
+            raise ProjectError(f"there is no {start}", "make a project there with: psw init")
         if start.name == WISHES and start.is_file():
             start = start.parent
         for directory in (start, *start.parents):

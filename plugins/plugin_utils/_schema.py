@@ -15,6 +15,8 @@ from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
 from ansible_collections.psw.ai.plugins.plugin_utils._near import near
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ansible_collections.psw.ai.plugins.plugin_utils._yaml import Document, Where
 
 SCHEMAS = Path(__file__).parents[2] / "catalog" / "schemas"
@@ -37,6 +39,13 @@ def validate(document: Document, kind: str, error: type[PswError] = ProjectError
     first = _deepest(problems[0])
     more = f" (and {len(problems) - 1} more in this file)" if len(problems) > 1 else ""
     raise error(f"{document.at(_where(first))}: {_explain(first)}{more}")
+
+
+def check_key(value: Any, kind: str, key: str, error: type[PswError] = ProjectError) -> None:
+    """Hold one value, such as a command's argument, to what the schema of ``kind`` says about a key at the top."""
+    validator = _validator(kind)
+    for problem in validator.evolve(schema=validator.schema["properties"][key]).iter_errors(value):
+        raise error(_explain(problem).replace("this file", f"the {key}", 1))
 
 
 @functools.cache
@@ -81,46 +90,82 @@ def _name(where: Where) -> str:
 
 
 def _explain(problem: Any) -> str:
-    where = tuple(problem.absolute_path)
-    name = _name(where) or "this file"
-    wrong = problem.instance
-    expected = problem.schema.get("x-expected", "") if isinstance(problem.schema, Mapping) else ""
-    match problem.validator:
-        case "additionalProperties":
-            key = _unknown_keys(problem)[0]
-            known = sorted(problem.schema.get("properties", {}))
-            guess = near(key, known)
-            inside = f" in {_name(where)}" if where else ""
-            return f"unknown key {key!r}{inside}, " + (f"did you mean {guess!r}?" if guess else f"known keys: {', '.join(known)}")
-        case "required":
-            missing = next(key for key in problem.validator_value if key not in wrong)
-            return f"{name} lacks the key {missing!r}"
-        case "type":
-            wanted = problem.validator_value if isinstance(problem.validator_value, list) else [problem.validator_value]
-            types = " or ".join(TYPES[kind] for kind in wanted if kind != "null")
-            return f"{name} must be {expected or types}, not {_described(wrong)}"
-        case "enum":
-            values = [str(value) for value in problem.validator_value]
-            guess = near(wrong, values)
-            return f"{name} must be one of {', '.join(values)}, not {_described(wrong)}" + (f"; did you mean {guess!r}?" if guess else "")
-        case "const" if where == ("schema",):
-            return f"schema must be {problem.validator_value}, not {_described(wrong)}; this file is of another version of psw"
-        case "const":
-            return f"{name} must be {problem.validator_value!r}, not {_described(wrong)}"
-        case "pattern":
-            return f"{name} must be {expected or 'text like ' + problem.validator_value}, not {_described(wrong)}"
-        case "uniqueItems":
-            double = next(item for item in wrong if wrong.count(item) > 1)
-            return f"{name} names {double!r} twice"
-        case "minimum" | "maximum":
-            bound = "at least" if problem.validator == "minimum" else "at most"
-            return f"{name} must be {bound} {problem.validator_value}, not {wrong}"
-        case "minItems" | "minProperties" | "minLength":
-            return f"{name} must not be empty"
-        case None:
-            return f"{name} does not belong here" + (f": {expected}" if expected else "")
-        case _:
-            return f"{name}: {problem.message}"
+    explain = EXPLAIN.get(problem.validator)
+    return explain(problem, _name(tuple(problem.absolute_path)) or "this file") if explain else f"{_name(tuple(problem.absolute_path))}: {problem.message}"
+
+
+def _unknown_key(problem: Any, name: str) -> str:
+    key = _unknown_keys(problem)[0]
+    known = sorted(problem.schema.get("properties", {}))
+    guess = near(key, known)
+    inside = f" in {name}" if problem.absolute_path else ""
+    return f"unknown key {key!r}{inside}, " + (f"did you mean {guess!r}?" if guess else f"known keys: {', '.join(known)}")
+
+
+def _missing(problem: Any, name: str) -> str:
+    missing = next(key for key in problem.validator_value if key not in problem.instance)
+    return f"{name} lacks the key {missing!r}"
+
+
+def _wrong_type(problem: Any, name: str) -> str:
+    wanted = problem.validator_value if isinstance(problem.validator_value, list) else [problem.validator_value]
+    types = " or ".join(TYPES[kind] for kind in wanted if kind != "null")
+    return f"{name} must be {_expected(problem) or types}, not {_described(problem.instance)}"
+
+
+def _wrong_choice(problem: Any, name: str) -> str:
+    values = [str(value) for value in problem.validator_value if value is not None]
+    guess = near(problem.instance, values)
+    return f"{name} must be one of {', '.join(values)}, not {_described(problem.instance)}" + (f"; did you mean {guess!r}?" if guess else "")
+
+
+def _wrong_constant(problem: Any, name: str) -> str:
+    other = "; this file is of another version of psw" if name == "schema" else ""
+    return f"{name} must be {problem.validator_value}, not {_described(problem.instance)}{other}"
+
+
+def _wrong_text(problem: Any, name: str) -> str:
+    if "propertyNames" in problem.absolute_schema_path:
+        return f"the name {problem.instance!r} in {name} must be {_expected(problem)}"
+    return f"{name} must be {_expected(problem) or 'text like ' + problem.validator_value}, not {_described(problem.instance)}"
+
+
+def _double(problem: Any, name: str) -> str:
+    double = next(item for item in problem.instance if problem.instance.count(item) > 1)
+    return f"{name} names {_described(double)} twice"
+
+
+def _out_of_range(problem: Any, name: str) -> str:
+    bound = "at least" if problem.validator == "minimum" else "at most"
+    return f"{name} must be {bound} {problem.validator_value}, not {problem.instance}"
+
+
+def _empty(_problem: Any, name: str) -> str:
+    return f"{name} must not be empty"
+
+
+def _out_of_place(_problem: Any, name: str) -> str:
+    return f"{name} does not belong here"
+
+
+EXPLAIN: dict[str | None, Callable[[Any, str], str]] = {
+    "additionalProperties": _unknown_key,
+    "required": _missing,
+    "type": _wrong_type,
+    "enum": _wrong_choice,
+    "const": _wrong_constant,
+    "pattern": _wrong_text,
+    "uniqueItems": _double,
+    "minimum": _out_of_range,
+    "maximum": _out_of_range,
+    "minItems": _empty,
+    "minLength": _empty,
+    None: _out_of_place,  # the schema `false`
+}
+
+
+def _expected(problem: Any) -> str:
+    return str(problem.schema.get("x-expected", ""))
 
 
 def _described(value: Any) -> str:

@@ -31,7 +31,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
 
 def remember(path: Path, name: str, facts: Mapping[str, Any], *, write: bool = True) -> bool:
     """Note a target's ``vmid`` and ``address``; False when they were known. With ``write`` off, only say so."""
-    with _alone(path, write):
+    with _alone(path, write=write):
         targets = read(path)
         after = {**targets.get(name, {}), **{key: value for key, value in facts.items() if value is not None}}
         if targets.get(name) == after:
@@ -44,7 +44,7 @@ def remember(path: Path, name: str, facts: Mapping[str, Any], *, write: bool = T
 
 def forget(path: Path, name: str, *, write: bool = True) -> bool:
     """Forget a target and its host keys."""
-    with _alone(path, write):
+    with _alone(path, write=write):
         targets = read(path)
         known = name in targets
         if known and write:
@@ -56,7 +56,7 @@ def forget(path: Path, name: str, *, write: bool = True) -> bool:
 def pin(path: Path, name: str, keys: Iterable[str], *, write: bool = True) -> bool:
     """Trust exactly these host keys (``type base64``) for a target; False when it was so."""
     file = path / ".psw" / "known_hosts"
-    with _alone(path, write):
+    with _alone(path, write=write):
         before = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         wanted = sorted(f"{name} {' '.join(key.split()[:2])}" for key in keys)
         mine = [line for line in before if line.split(" ", 1)[0] == name]
@@ -72,7 +72,7 @@ def keep_ca(path: Path, certificate: str, *, write: bool = True) -> bool:
     """Keep the certificate of the house's own CA; False when it was this one."""
     file = path / ".psw" / "ca.crt"
     text = certificate.strip() + "\n"
-    with _alone(path, write):
+    with _alone(path, write=write):
         if file.exists() and file.read_text(encoding="utf-8") == text:
             return False
         if write:
@@ -80,7 +80,7 @@ def keep_ca(path: Path, certificate: str, *, write: bool = True) -> bool:
         return True
 
 
-def _alone(path: Path, write: bool) -> Any:
+def _alone(path: Path, *, write: bool) -> contextlib.AbstractContextManager[None]:
     """Keep the workers of a run apart; who only looks makes no directory."""
     if not write:
         return contextlib.nullcontext()
