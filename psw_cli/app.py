@@ -35,11 +35,11 @@ def names_of(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 @click.argument("names", metavar="NAME|@STACK...", nargs=-1, required=True, shell_complete=names_of)
 @click.pass_obj
 def add(settings: Settings, names: tuple[str, ...]) -> None:
-    r"""Want apps, or a whole @STACK.
+    """Want apps, or a whole @STACK.
 
     \b
     psw app add @ai
-    """
+    """  # noqa: D301 - click's mark for lines to keep as they are
     with alone(settings) as project:
         came = project.add_apps(names)
         wished = project.wishes["apps"]

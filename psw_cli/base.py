@@ -62,7 +62,7 @@ class _Everywhere(click.Command):
         own: list[tuple[str, str]] = []
         shared: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
-            if record := param.get_help_record(ctx):
+            if param.param_type_name == "option" and (record := param.get_help_record(ctx)):
                 (shared if param in self.global_params else own).append(record)
         for title, records in (("Options", own), ("Options of every command", shared)):
             with formatter.section(title):

@@ -14,13 +14,13 @@ from psw_cli.output import result
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    r"""Print the completion script of a shell.
+    """Print the completion script of a shell.
 
     \b
     bash:  psw completion bash > ~/.local/share/bash-completion/completions/psw
     zsh:   psw completion zsh > "${fpath[1]}/_psw"
     fish:  psw completion fish > ~/.config/fish/completions/psw.fish
-    """
+    """  # noqa: D301 - click's mark for lines to keep as they are
     script = get_completion_class(shell)
     if script is None:
         raise click.UsageError(f"this click knows no completion for {shell}", ctx)

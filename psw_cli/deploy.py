@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PlanError
+from ansible_collections.psw.ai.plugins.plugin_utils._near import unknown
 from ansible_collections.psw.ai.plugins.plugin_utils._preflight import check, current_plan
 
 from psw_cli.base import Nouns, Settings, Verb
@@ -20,6 +22,7 @@ from psw_cli.summary import of_run
 if TYPE_CHECKING:
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
+PLAYBOOK = "psw.ai.converge"
 COMMANDS = {
     "converge": ("psw_cli.deploy:converge", "Make everything as planned; safe to repeat at any time."),
 }
@@ -37,7 +40,7 @@ def deploy() -> None:
 @click.option("--check", is_flag=True, help="Show what would change, change nothing.")
 @click.option("--diff", is_flag=True, help="Show how files change.")
 @click.option("--limit", metavar="HOSTS", help="Only these targets, such as psw-core.")
-@click.option("--tags", metavar="TAGS", help="Only tasks with these tags, such as openwebui.")
+@click.option("--tags", metavar="TAGS", help="Only tasks with these tags, such as apps or verify.")
 @click.pass_obj
 def converge(settings: Settings, check: bool, diff: bool, limit: str | None, tags: str | None) -> None:  # noqa: FBT001 - click's flags
     """Make everything as planned; safe to repeat at any time.
@@ -45,22 +48,32 @@ def converge(settings: Settings, check: bool, diff: bool, limit: str | None, tag
     The plan is written first if there is none or if it no longer fits. With --check nothing is written or changed at all.
     """
     flags = {"--check": check, "--diff": diff}
-    options = {"--limit": limit and f"{limit},localhost", "--tags": tags and f"{tags},always"}
+    options = {"--limit": limit and f"{limit},localhost", "--tags": tags}  # localhost is where preflight runs
     args = [flag for flag, given in flags.items() if given]
     args += [part for option, value in options.items() if value for part in (option, value)]
     with alone(settings) as project:
-        written = _plan(project, write=not check)
-        report = perform(project, settings, Job("deploy-converge", "psw.ai.converge", "psw deploy converge", tuple(args)))
+        plan = _plan(project)
+        _refuse_unknown(limit, plan)
+        written = project.write_plan(plan) if not check else False
+        report = perform(project, settings, Job("deploy-converge", PLAYBOOK, "psw deploy converge", tuple(args)))
     text = of_run(report, check=check)
     result(settings, {"check": check, "plan_written": written, **report}, f"wrote deployment-plan.yml\n{text}" if written else text)
 
 
-def _plan(project: Project, *, write: bool) -> bool:
-    """Refuse what can be known to fail, and write the plan if it is new."""
+def _plan(project: Project) -> dict[str, Any]:
+    """Return the plan to carry out; what can be known to fail is refused."""
     catalog = Catalog.load()
     plan = current_plan(project, catalog)
     if refusals := check(project, plan, catalog):
         raise refused(refusals)
     if not plan["targets"]:
         raise PlanError("there is nothing to run: psw.yml names no apps", "add some with: psw app add @ai")
-    return project.write_plan(plan) if write else False
+    return plan
+
+
+def _refuse_unknown(limit: str | None, plan: dict[str, Any]) -> None:
+    """Fail for a host that the plan does not have: Ansible would do nothing, and call that success."""
+    known = [*plan["targets"], "targets", *(f"app_{app}" for app in plan["apps"])]
+    for name in re.split("[,:]", limit or ""):
+        if name and name not in known and re.fullmatch(r"[\w-]+", name):
+            raise click.UsageError(f"--limit: {unknown('target', name, known)}", click.get_current_context())

@@ -58,10 +58,10 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None: 
         ctx.exit()
 
 
-@click.command(cls=Root, table=COMMANDS, later=LATER)
+@click.command("psw", cls=Root, table=COMMANDS, later=LATER)
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print psw's version.")
 def main() -> None:
-    r"""Turn a Proxmox VE node with a GPU into a private AI server whose data never leaves the house.
+    """Turn a Proxmox VE node with a GPU into a private AI server whose data never leaves the house.
 
     \b
     First steps:
@@ -73,4 +73,4 @@ def main() -> None:
 
     Exit codes: 0 done, 1 the run failed, 2 usage or invalid project file, 3 refused (nothing was changed), 4 a machine
     cannot be reached, 130 interrupted.
-    """
+    """  # noqa: D301 - click's mark for lines to keep as they are

@@ -16,6 +16,7 @@ from psw_cli.summary import of_run
 if TYPE_CHECKING:
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
+PLAYBOOK = "psw.ai.setup_gpu"
 COMMANDS = {
     "add": ("psw_cli.node:add", "Name a node and where it is."),
     "list": ("psw_cli.node:list_", "Show the nodes and their GPUs."),
@@ -96,7 +97,7 @@ def setup_gpu(settings: Settings, name: str, check: bool, diff: bool) -> None:  
     with alone(settings) as project:
         project.node(name)
         args = ("--limit", f"{name},localhost", *(["--check"] if check else []), *(["--diff"] if diff else []))
-        report = perform(project, settings, Job("node-setup-gpu", "psw.ai.setup_gpu", f"psw node setup-gpu {name}", args, secrets=False))
+        report = perform(project, settings, Job("node-setup-gpu", PLAYBOOK, f"psw node setup-gpu {name}", args, secrets=False))
         after = opened(settings)
         record, verdict = after.records.get(name), _verdict(after, name)
     data = {"check": check, "node": name, **report, "record": record, "verdict": verdict}

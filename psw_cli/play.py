@@ -36,11 +36,11 @@ class Job:
     secrets: bool = True  # whether the run works with secrets, so that unreadable ones are an error before it starts
 
 
-def perform(project: Project, settings: Settings, job: Job) -> dict[str, Any]:
+def perform(project: Project, settings: Settings, job: Job, state: Run | None = None) -> dict[str, Any]:
     """Run the job and return what happened; anything but success is a ``Failure`` that carries it."""
     secrets = Secrets(project)
     scrub, known = Scrubber(_known(secrets, needed=job.secrets)), _stamp(secrets)
-    state = Run()
+    state = state or Run()
     with RunLog(project.path, job.verb, scrub) as log, watch(state, job.title) as view:
         log.write(f"{job.title}\nansible-playbook {' '.join((*job.args, job.playbook))}")
 
@@ -57,7 +57,7 @@ def perform(project: Project, settings: Settings, job: Job) -> dict[str, Any]:
         if _stamp(secrets) != known:  # the run made new ones
             scrub.learn(_known(secrets, needed=False))
             log.rescrub()
-    report = scrub.tree(
+    report: dict[str, Any] = scrub.tree(
         {
             "changed": state.changed,
             "hosts": state.hosts,
@@ -74,7 +74,7 @@ def perform(project: Project, settings: Settings, job: Job) -> dict[str, Any]:
         for problem in state.problems:
             problem.reason = scrub(problem.reason)
         raise failure(project, state, log.name, report)
-    return {**report, "artifacts": state.artifacts}
+    return report
 
 
 def _known(secrets: Secrets, *, needed: bool) -> list[str]:
