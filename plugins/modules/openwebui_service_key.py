@@ -147,7 +147,7 @@ def answer_of(container, result):
 def ask(module, request):
     """Run the helper in the container; code and request go in on stdin, so that no key shows in a process list."""
     program = f"{source()}\n\nmain({json.dumps(request)!r})\n"
-    argv = [module.get_bin_path("podman", required=True), "exec", "--interactive", module.params["container"], "python3", "-"]
+    argv = [module.get_bin_path("podman", required=True), "exec", "--interactive", module.params["container"], "python", "-"]
     return answer_of(module.params["container"], module.run_command(argv, data=program))
 
 

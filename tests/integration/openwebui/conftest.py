@@ -123,13 +123,13 @@ def webui(start_server):
 
 @pytest.fixture
 def podman(tmp_path, monkeypatch):
-    """Put a `podman` into PATH that runs `exec --interactive openwebui python3 -` with the Python and the settings of a server."""
+    """Put a `podman` into PATH that runs `exec --interactive openwebui python -` with the Python and the settings of a server."""
 
     def use(server):
         env = " ".join(f"'{name}={value}'" for name, value in server.env.items())
         script = tmp_path / "podman"
         script.write_text(
-            f'#!/bin/sh\necho "$@" >>{tmp_path}/argv\n[ "$*" = "exec --interactive openwebui python3 -" ] || exit 125\n'
+            f'#!/bin/sh\necho "$@" >>{tmp_path}/argv\n[ "$*" = "exec --interactive openwebui python -" ] || exit 125\n'
             f"cd {server.work} && exec env -i {env} {server.python} -\n"
         )
         script.chmod(0o755)

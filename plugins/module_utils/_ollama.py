@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ollama's API: which models are there, get one, and where a loaded one lies; private to the collection."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+
+GIB = 1 << 30
+
+
+class Ollama:
+    """An engine, by its address."""
+
+    def __init__(self, url, timeout=30):
+        self.url = url.rstrip("/")
+        self.timeout = timeout
+
+    def open(self, path, body=None, method=None, timeout=None):
+        """Return the open answer to a request; an error of the engine becomes its own words."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - the role gives an http address
+        try:
+            return urllib.request.urlopen(request, timeout=timeout or self.timeout)  # noqa: S310 - as above
+        except urllib.error.HTTPError as exc:
+            raise PswModuleError(f"Ollama at {self.url} refused {path} with {exc.code}: {words(exc.read())}") from exc
+        except OSError as exc:
+            raise PswModuleError(f"Ollama does not answer at {self.url}: {exc}") from exc
+
+    def ask(self, path, body=None, method=None, timeout=None):
+        """Return the answer to a request."""
+        with self.open(path, body, method, timeout) as answer:
+            text = answer.read()
+        return json.loads(text) if text else {}
+
+    def models(self):
+        """Return the models that are there: name to digest."""
+        return {model["name"]: model["digest"] for model in self.ask("/api/tags")["models"]}
+
+    def loaded(self):
+        """Return the loaded models: name to facts such as size and size_vram."""
+        return {model["name"]: model for model in self.ask("/api/ps")["models"]}
+
+    def pull(self, name, room):
+        """Get a model and return the engine's last word, "success" when it is all there.
+
+        `room` is called with the bytes still to come as soon as they are known, and may raise.
+        """
+        parts, last = {}, "no answer"
+        with self.open("/api/pull", {"model": name, "stream": True}, timeout=300) as lines:
+            for line in lines:
+                step = json.loads(line)
+                if "error" in step:
+                    raise PswModuleError(f"Ollama could not get {name}: {step['error']}")
+                last = step.get("status", "")
+                if step.get("digest") and step["digest"] not in parts:
+                    parts[step["digest"]] = step.get("total", 0) - step.get("completed", 0)
+                    room(sum(parts.values()))
+        return last
+
+    def remove(self, name):
+        """Remove a model."""
+        self.ask("/api/delete", {"model": name}, method="DELETE")
+
+    def load(self, name, timeout):
+        """Load a model into memory."""
+        self.ask("/api/generate", {"model": name}, timeout=timeout)
+
+    def unload(self, name):
+        """Take a model out of memory."""
+        self.ask("/api/generate", {"model": name, "keep_alive": 0}, timeout=60)
+
+
+def words(body):
+    """Return an error body's message, or its beginning."""
+    try:
+        return json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode("utf-8", "replace")
+
+
+def full_name(name):
+    """Return a model's name as the engine lists it."""
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def check_name(name):
+    """Refuse models that are only stubs for a cloud."""
+    tag = name.rpartition(":")[2]
+    if tag == "cloud" or tag.endswith("-cloud"):
+        raise PswModuleError(f"{name} runs in a cloud: requests to it would leave the house, so psw does not use it")
+
+
+def check_room(name, needed, free):
+    """Refuse a download that would fill the disk."""
+    if needed + GIB > free:
+        raise PswModuleError(
+            f"{name} needs {needed / GIB:.1f} GiB more, and 1 GiB to spare, but {free / GIB:.1f} GiB are free; remove a model or raise the quota"
+        )
+
+
+def check_digest(name, digest, pinned):
+    """Refuse a model that is not the one that was pinned; tags can be moved upstream."""
+    if pinned and digest != pinned.replace("sha256:", ""):
+        raise PswModuleError(f"{name} has the digest {digest}, but {pinned} is pinned; what the tag means has changed upstream")
+
+
+def placement(name, model):
+    """Return where a loaded model lies: gpu, split or cpu; size says how much of it there is to place."""
+    size, on_gpu = model.get("size", 0), model.get("size_vram", 0)
+    if not size:
+        raise PswModuleError(f"Ollama does not say how large {name} is, so nobody knows where it runs")
+    if on_gpu >= size:
+        return "gpu"
+    return "split" if on_gpu else "cpu"
