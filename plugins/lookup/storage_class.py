@@ -22,7 +22,7 @@ options:
 EXAMPLES = r"""
 - name: Show where models are kept
   ansible.builtin.debug:
-    msg: "{{ lookup('psw.ai.storage_class', 'models').mountpoint }}"
+    msg: "{{ lookup('psw.ai.storage_class', 'models').mount.source }}"
 """
 
 RETURN = r"""

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which ZFS pool a dataset belongs on; pure, private to the collection."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+
+GIB = 1024**3
+# Where data is written to; log, cache and spare devices hold none.
+DATA_GROUPS = ("vdevs", "special", "dedup")
+USABLE = ("ONLINE", "DEGRADED")
+UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": GIB, "T": 1024**4, "P": 1024**5}
+
+
+def parse_size(text):
+    """Return the bytes in a size as people and ZFS write it, such as ``100G``."""
+    found = re.match(r"^(\d+(?:\.\d+)?)([KMGTP]?)(?:i?B)?$", str(text), re.IGNORECASE)
+    if not found:
+        raise PswModuleError("%r is not a size such as 100G" % text)
+    return int(float(found.group(1)) * UNITS[found.group(2).upper()])
+
+
+def show_size(size):
+    """Return a size in GiB, as ZFS understands it."""
+    return "%dG" % (size // GIB) if size >= GIB else "%dM" % (size // UNITS["M"])
+
+
+def read_pools(status, available, disk_of):
+    """Return the pools in ``zpool status -j -P -L``, with the free bytes of their root datasets and what each leaf lies on.
+
+    ``disk_of`` turns a leaf's path into the dict of _disks.describe.
+    """
+    pools = []
+    for name in sorted(status.get("pools", {})):
+        pool = status["pools"][name]
+        leaves = sorted(path for group in DATA_GROUPS for top in pool.get(group, {}).values() for path in _leaves(top))
+        pools.append({"name": name, "state": pool["state"], "free": available.get(name, 0), "disks": [disk_of(path) for path in leaves]})
+    return pools
+
+
+def choose(pools, wanted, need):
+    """Return the pool to use: the wanted one, or with ``auto`` the fastest that is local NVMe throughout, online, and has ``need`` bytes free.
+
+    The slowest disk decides how fast a pool is. Between equals it is not ``rpool``, which holds the system, then the one with more room.
+    """
+    if wanted != "auto":
+        return _named(pools, wanted, need)
+    fit = [pool for pool in pools if not unfit(pool, need)]
+    if fit:
+        return min(fit, key=lambda pool: (-speed(pool), pool["name"] == "rpool", -pool["free"], pool["name"]))
+    raise PswModuleError(
+        "no pool on this node is local NVMe throughout, online and has %s free; seen: %s; "
+        "name a pool to use it anyway (storage.models.pool in psw.yml), or ask for less (quota)" % (show_size(need), _seen(pools, need))
+    )
+
+
+def unfit(pool, need):
+    """Return why a pool is not chosen by itself, or None."""
+    if pool["state"] != "ONLINE":
+        return "is %s" % pool["state"]
+    odd = [disk for disk in pool["disks"] if disk["kind"] != "nvme"]
+    if odd or not pool["disks"]:
+        return "lies on " + (", ".join("%s (%s)" % (disk["name"], disk["kind"]) for disk in odd) or "nothing that could be found")
+    return _no_room(pool, need)
+
+
+def speed(pool):
+    """Return how fast the pool's slowest disk is connected, in GT/s times lanes."""
+    return min(disk["speed"] for disk in pool["disks"])
+
+
+def _named(pools, wanted, need):
+    pool = next((pool for pool in pools if pool["name"] == wanted), None)
+    if pool is None:
+        raise PswModuleError("there is no pool %s on this node; seen: %s" % (wanted, _seen(pools, need)))
+    far = [disk["name"] for disk in pool["disks"] if disk["kind"] == "network"]
+    reason = "lies on network storage (%s)" % ", ".join(far) if far else _no_room(pool, need)
+    if pool["state"] not in USABLE:
+        reason = "is %s" % pool["state"]
+    if reason:
+        raise PswModuleError("pool %s %s; seen: %s" % (wanted, reason, _seen(pools, need)))
+    return pool
+
+
+def _no_room(pool, need):
+    return "has %s free of the %s needed" % (show_size(pool["free"]), show_size(need)) if pool["free"] < need else None
+
+
+def _seen(pools, need):
+    return "; ".join("%s %s" % (pool["name"], unfit(pool, need) or "fits") for pool in pools) or "none at all"
+
+
+def _leaves(vdev):
+    children = vdev.get("vdevs", {})
+    if children:
+        return [path for child in children.values() for path in _leaves(child)]
+    return [vdev.get("path", vdev["name"])]

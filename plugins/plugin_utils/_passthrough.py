@@ -1,0 +1,30 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which devices of a node a GPU target gets, from the node's record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import PlanError, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BUILT = ("nvidia",)
+
+
+def gpu_devices(record: Mapping[str, Any] | None, node: str = "the node") -> list[dict[str, Any]]:
+    """Return the entries for psw.ai.lxc_container that pass the recorded GPU through, exactly these devices and no more."""
+    if not record:
+        raise Refusal("node_not_set_up", f"no GPU is recorded for {node}", f"run: psw node setup-gpu {node}")
+    vendor = str(record["vendor"])
+    if vendor not in BUILT:
+        # Their nodes belong to groups whose numbers only the running container knows.
+        raise Refusal("not_built_yet", f"passing the {vendor} GPU of {node} through is not built yet", f"psw runs GPUs of: {', '.join(BUILT)}")
+    paths = record[vendor].get("devices") or []
+    if not paths:
+        raise PlanError(f"the record of {node} lists no devices", f"run again: psw node setup-gpu {node}")
+    # NVIDIA's own nodes are open to everybody; Proxmox VE would make them root's alone, and apps don't all run as root.
+    return [{"path": str(path), "uid": 0, "gid": 0, "mode": "0666"} for path in paths]

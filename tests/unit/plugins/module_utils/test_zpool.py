@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pool choice on recorded machines: a folder each, named after what it shows."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._zpool import GIB, choose, parse_size, read_pools
+
+CASES = Path(__file__).parent / "fixtures" / "zpool"
+
+
+def pools_of(case):
+    status, free, disks = (json.loads((CASES / case / f"{name}.json").read_text(encoding="utf-8")) for name in ("status", "free", "disks"))
+    return read_pools(status, free, disks.__getitem__)
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
+def test_pool_choice(case):
+    expected = json.loads((CASES / case / "expected.json").read_text(encoding="utf-8"))
+    if "error" in expected:
+        with pytest.raises(PswModuleError, match=re.escape(expected["error"])):
+            choose(pools_of(case), "auto", 100 * GIB)
+    else:
+        assert choose(pools_of(case), "auto", 100 * GIB)["name"] == expected["pool"]
+
+
+def test_a_named_pool_may_be_slow():
+    assert choose(pools_of("every_pool_seen_is_named"), "rust", 100 * GIB)["name"] == "rust"
+
+
+def test_a_named_pool_may_be_degraded():
+    assert choose(pools_of("a_degraded_pool_is_refused"), "tank", GIB)["name"] == "tank"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("far", r"pool far lies on network storage \(nvme2n1\)"),
+        ("full", "pool full has 12G free of the 100G needed"),
+        ("tnak", "there is no pool tnak on this node; seen: far"),
+    ],
+)
+def test_a_named_pool_that_cannot_serve_is_refused(wanted, message):
+    with pytest.raises(PswModuleError, match=message):
+        choose(pools_of("every_pool_seen_is_named"), wanted, 100 * GIB)
+
+
+def test_the_refusal_says_what_to_do():
+    with pytest.raises(PswModuleError, match=r"name a pool to use it anyway \(storage.models.pool in psw.yml\), or ask for less \(quota\)"):
+        choose([], "auto", GIB)
+
+
+@pytest.mark.parametrize(("text", "size"), [("512", 512), ("1M", 1048576), ("100G", 100 * GIB), ("1.5T", 1536 * GIB), ("2GiB", 2 * GIB)])
+def test_sizes_are_read_as_zfs_does(text, size):
+    assert parse_size(text) == size
+
+
+def test_what_is_no_size_is_named():
+    with pytest.raises(PswModuleError, match="'a lot' is not a size such as 100G"):
+        parse_size("a lot")
