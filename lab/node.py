@@ -16,7 +16,7 @@ PACKAGES = (
     "kmod", "less", "lxc", "nftables", "openssh-server", "pciutils", "procps", "psmisc", "python3", "systemd", "systemd-sysv", "uidmap", "xz-utils", "zstd",
 )  # fmt: skip
 COMMANDS = (
-    "systemctl enable -q ssh.service pvedaemon.service pve-guests.service",
+    "systemctl enable -q ssh.service",
     "systemctl disable -q lxc.service lxc-net.service lxc-monitord.service; systemctl mask -q networking.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount",
     "rm -f /etc/ssh/ssh_host_*; sed -i '/^root:/d' /etc/subuid /etc/subgid; echo root:100000:65536 | tee -a /etc/subuid >> /etc/subgid",
     "ln -sf /usr/lib/psw-lab/kernel/modprobe /usr/sbin/modprobe; ln -sf /usr/lib/psw-lab/kernel/modprobe /usr/sbin/rmmod",
@@ -27,7 +27,7 @@ START_SECONDS = 60
 
 def recipe() -> rootfs.Recipe:
     """Return what the node is made of."""
-    return rootfs.Recipe("node", PACKAGES, DATA / "node/tree", COMMANDS, {"usr/lib/psw-lab/vendor": pylib.directory(), "usr/share/keyrings": vendors.keyrings()})
+    return rootfs.Recipe("node", PACKAGES, COMMANDS, {"usr/lib/psw-lab/vendor": pylib.directory(), "usr/share/keyrings": vendors.keyrings()})
 
 
 def image() -> str:
@@ -92,7 +92,7 @@ def _volumes(lab: Lab) -> list[str]:
         (lab.home / name).mkdir(parents=True, exist_ok=True)
         arguments += ["-v", f"{lab.home / name}:{place}"]
     # The lab's own programs come from the checkout, so that changing one needs no new image.
-    programs = {lab.home / "machine": "machine", DATA / "pve": "labpve", DATA / "node/init": "init", DATA / "node/run.py": "run.py"}
+    programs = {lab.home / "machine": "machine", DATA / "pve": "labpve", DATA / "node/tree": "tree", DATA / "node/init": "init", DATA / "node/run.py": "run.py"}
     for source, name in programs.items():
         arguments += ["-v", f"{source}:/usr/lib/psw-lab/{name}:ro"]
     return arguments

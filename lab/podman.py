@@ -6,6 +6,7 @@ all labs and every call, because a container's mounts are seen only in the names
 
 import fcntl
 import os
+import resource
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +19,18 @@ STORAGE = CACHE / "podman"
 _PIN = RUN / "ns" / "mnt"
 
 # No CAP_SYS_RESOURCE: limits can only go down, and podman's own defaults go up.
-CONTAINERS_CONF = """\
-[containers]
-default_ulimits = ["nofile=1000:1000", "nproc=1000:1000"]
-pids_limit = 0
+_MOST = {"nofile": 65536, "nproc": 32768}
+
+
+def container_defaults() -> str:
+    """Return the part of containers.conf that this machine's limits and missing cgroup controllers call for, out here and in the lab."""
+    hard = {"nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1], "nproc": resource.getrlimit(resource.RLIMIT_NPROC)[1]}
+    limits = {name: most if hard[name] == resource.RLIM_INFINITY else min(hard[name], most) for name, most in _MOST.items()}
+    ulimits = ", ".join(f'"{name}={limit}:{limit}"' for name, limit in limits.items())
+    return f"[containers]\ndefault_ulimits = [{ulimits}]\npids_limit = 0\n"
+
+
+ENGINE_CONF = """\
 log_driver = "k8s-file"
 [engine]
 cgroup_manager = "cgroupfs"
@@ -74,7 +83,7 @@ def podman_command(*args: str | Path) -> list[str]:
         if not _pinned():
             _pin()
         settings = {
-            "CONTAINERS_CONF": _write("containers.conf", CONTAINERS_CONF),
+            "CONTAINERS_CONF": _write("containers.conf", container_defaults() + ENGINE_CONF),
             "CONTAINERS_STORAGE_CONF": _write("storage.conf", STORAGE_CONF),
             "CONTAINERS_REGISTRIES_CONF": _write("registries.conf", REGISTRIES_CONF),
             "TMPDIR": CACHE / "tmp",

@@ -20,11 +20,10 @@ DPKG_EXCLUDES = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What goes into a root file system: packages, a directory of files laid over it, and commands run in it at the end."""
+    """What goes into a root file system: packages, directories copied in, and commands run in it at the end."""
 
     name: str
     packages: Sequence[str]
-    tree: Path
     commands: Sequence[str] = ()
     extra: Mapping[str, Path] = field(default_factory=dict)  # path inside -> directory copied there
 
@@ -32,7 +31,7 @@ class Recipe:
         """Return a hash that changes with everything that shapes the result."""
         digest = hashlib.sha256(repr((self.name, list(self.packages), list(self.commands), trixie_sources(), apt_settings())).encode())
         digest.update(ca.certificate().encode())
-        for root in (self.tree, *self.extra.values()):
+        for root in self.extra.values():
             for file in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc"):
                 digest.update(f"{file.relative_to(root)} {file.stat().st_mode}".encode())
                 digest.update(file.read_bytes())
@@ -120,7 +119,7 @@ def build(recipe: Recipe, suffix: str) -> Path:
         _debootstrap(recipe, root, scratch)
         _apt(root)
         _trust(root)
-        for place, source in [("", recipe.tree), *recipe.extra.items()]:
+        for place, source in recipe.extra.items():
             shutil.copytree(source, root / place, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
         for command in recipe.commands:
             run("chroot", root, "sh", "-ec", command)

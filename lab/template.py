@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from lab import registry, rootfs
-from lab.paths import CACHE, DATA
+from lab.paths import CACHE
+from lab.podman import container_defaults
 from lab.services import REGISTRY_HOST, REGISTRY_PORT
 
 NAME = "debian-13-standard_13.1-2_amd64.tar.zst"
@@ -22,9 +23,10 @@ COMMANDS = (
 def archive() -> Path:
     """Return the template's archive, made now if the cache lacks it."""
     extra = CACHE / "template"
-    drop_in = extra / "registries.conf.d/000-lab.conf"
-    drop_in.parent.mkdir(parents=True, exist_ok=True)
-    text = registry.mirrors(REGISTRY_HOST, REGISTRY_PORT)
-    if not drop_in.exists() or drop_in.read_text(encoding="utf-8") != text:
-        drop_in.write_text(text, encoding="utf-8")
-    return rootfs.build(rootfs.Recipe("template", PACKAGES, DATA / "template/tree", COMMANDS, {"etc/containers": extra}), ".tar.zst")
+    files = {"registries.conf.d/000-lab.conf": registry.mirrors(REGISTRY_HOST, REGISTRY_PORT), "containers.conf.d/00-lab.conf": container_defaults()}
+    for name, text in files.items():
+        file = extra / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+    return rootfs.build(rootfs.Recipe("template", PACKAGES, COMMANDS, {"etc/containers": extra}), ".tar.zst")
