@@ -45,7 +45,7 @@ def _whole_disk(name, sysfs):
     if os.path.exists(os.path.join(partition, "partition")):
         return os.path.basename(os.path.dirname(os.path.realpath(partition)))
     # Without an entry in sysfs the name has to do: nvme0n1p3, sda3.
-    return name if os.path.exists(os.path.join(sysfs, "block", name)) else re.sub(r"(?<=n\d)p\d+$|(?<=[a-z])\d+$", "", name)
+    return name if os.path.exists(os.path.join(sysfs, "block", name)) else re.sub(r"(?<=n\d)p\d+$|(?<=^[svh]d[a-z])\d+$", "", name)
 
 
 def _speed(device):

@@ -2,7 +2,6 @@
 """What lies under a device path, told from a sysfs tree."""
 
 import pytest
-
 from ansible_collections.psw.ai.plugins.module_utils._disks import describe
 
 
@@ -93,7 +92,8 @@ def test_what_is_made_of_several_disks_is_what_the_worst_is(sysfs):
 
 
 @pytest.mark.parametrize(
-    ("path", "name", "kind"), [("/dev/nvme0n1p3", "nvme0n1", "nvme"), ("/dev/sda3", "sda", "unknown"), ("/pool/file.img", "file.img", "unknown")]
+    ("path", "name", "kind"),
+    [("/dev/nvme0n1", "nvme0n1", "nvme"), ("/dev/nvme0n1p3", "nvme0n1", "nvme"), ("/dev/sda3", "sda", "unknown"), ("/pool/file.img", "file.img", "unknown")],
 )
 def test_a_device_that_sysfs_does_not_know_goes_by_its_name(sysfs, path, name, kind):
     found = describe(path, str(sysfs.root))

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._zpool import GIB, choose, parse_size, read_pools
 

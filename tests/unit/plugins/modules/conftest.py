@@ -19,7 +19,7 @@ COLLECTION = "ansible_collections.psw.ai.plugins"
 FAKE = Path(__file__).with_name("fake_pve.py")
 
 
-class Ended(Exception):
+class EndedError(Exception):
     """A module came to its end."""
 
 
@@ -32,7 +32,7 @@ class Node:
         self.bin.mkdir()
         for name in ("pvesh", "pct", "pveam"):
             program = self.bin / name
-            program.write_text("#!%s\n%s" % (sys.executable, FAKE.read_text(encoding="utf-8")), encoding="utf-8")
+            program.write_text(f"#!{sys.executable} -IS\n" + FAKE.read_text(encoding="utf-8"), encoding="utf-8")
             program.chmod(0o755)
         self.write(node="pve1", cts={}, storages=[], volumes=[], offered=[], tasks=[], calls=[], says="", failures=[])
 
@@ -69,7 +69,7 @@ class Node:
 def node(tmp_path, monkeypatch):
     """A node without containers; the modules under test find its programs first in PATH."""
     node = Node(tmp_path)
-    monkeypatch.setenv("PATH", "%s:%s" % (node.bin, os.environ["PATH"]))
+    monkeypatch.setenv("PATH", f"{node.bin}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_PVE", str(node.file))
     return node
 
@@ -88,9 +88,9 @@ def run_module(monkeypatch):
     """Return a function that runs a module with options and returns its result, failures included."""
     results = []
 
-    def end(module, **result):
+    def end(_module, **result):
         results.append(copy.deepcopy(result))
-        raise Ended
+        raise EndedError
 
     def fail(module, msg, **result):
         end(module, failed=True, msg=msg, **result)
@@ -98,9 +98,9 @@ def run_module(monkeypatch):
     monkeypatch.setattr(basic.AnsibleModule, "exit_json", end)
     monkeypatch.setattr(basic.AnsibleModule, "fail_json", fail)
 
-    def run(name, check=False, **options):
-        module = importlib.import_module("%s.modules.%s" % (COLLECTION, name))
-        with patch_module_args({**options, "_ansible_check_mode": check}), pytest.raises(Ended):
+    def run(name, /, *, check=False, **options):
+        module = importlib.import_module(f"{COLLECTION}.modules.{name}")
+        with patch_module_args({**options, "_ansible_check_mode": check}), pytest.raises(EndedError):
             module.main()
         return results.pop()
 

@@ -17,8 +17,7 @@ LIVE = re.compile(r"^(net\d+|cores|memory|swap|description|onboot|startup|tags|h
 
 
 def fail(message):
-    print(message, file=sys.stderr)
-    sys.exit(255)
+    sys.exit(message)
 
 
 def options_of(argv):
@@ -29,131 +28,151 @@ def options_of(argv):
     return found
 
 
-def apply(ct, key, value):
-    config, pending = ct["config"], ct.setdefault("pending", {})
-    live = ct["status"] != "running" or LIVE.match(key) or (key not in config and re.match(r"^(dev|mp)\d+$", key) and value is not None)
-    pending.pop(key, None)
-    if value == config.get(key):
-        return
-    if not live:
-        pending[key] = value
-    elif value is None:
-        config.pop(key, None)
-    else:
-        config[key] = value
+def container(state, vmid):
+    return state["cts"].get(vmid) or fail(f"Configuration file 'nodes/{state['node']}/lxc/{vmid}.conf' does not exist")
+
+
+# --- pvesh get -----------------------------------------------------------------------------------------------------
+def next_id(state, _found, _options):
+    taken = {int(vmid) for vmid in state["cts"]}
+    return str(next(number for number in range(state.get("next", 100), 1000) if number not in taken))
+
+
+def list_containers(state, _found, _options):
+    rows = []
+    for vmid, ct in state["cts"].items():
+        row = {"vmid": int(vmid), "name": ct["config"].get("hostname", "CT" + vmid), "status": ct["status"]}
+        rows.append({**row, **{key: ct["config"][key] for key in ("tags", "lock") if key in ct["config"]}})
+    return rows
+
+
+def list_pending(state, found, _options):
+    ct = container(state, found["vmid"])
+    rows = []
+    for key in sorted({**ct["config"], **ct["pending"]}):
+        row = {"key": key, **({"value": ct["config"][key]} if key in ct["config"] else {})}
+        if key in ct["pending"]:
+            row.update({"delete": 1} if ct["pending"][key] is None else {"pending": ct["pending"][key]})
+        rows.append(row)
+    return rows
+
+
+READS = [
+    (r"/cluster/nextid", next_id),
+    (r"/nodes/(?P<node>[^/]+)/lxc", list_containers),
+    (r"/nodes/(?P<node>[^/]+)/lxc/(?P<vmid>\d+)/pending", list_pending),
+    (r"/nodes/(?P<node>[^/]+)/lxc/(?P<vmid>\d+)/status/current", lambda state, found, _: {"status": container(state, found["vmid"])["status"]}),
+    (r"/nodes/(?P<node>[^/]+)/storage", lambda state, _found, _: state["storages"]),
+    (
+        r"/nodes/(?P<node>[^/]+)/storage/(?P<storage>[^/]+)/content",
+        lambda state, found, _: [{"volid": volid} for volid in state["volumes"] if volid.startswith(found["storage"] + ":")],
+    ),
+    (r"/nodes/(?P<node>[^/]+)/aplinfo", lambda state, _found, _: [{"template": name} for name in state["offered"]]),
+    (r"/nodes/(?P<node>[^/]+)/tasks", lambda state, _found, options: state["tasks"].pop(0) if state["tasks"] and options["source"] == "active" else []),
+]
 
 
 def pvesh(state, argv):
-    path, options = argv[1], options_of(argv[2:])
-    node = "/nodes/%s" % state["node"]
-    parts = path[len(node) + 1 :].split("/")
-    if path == "/cluster/nextid":
-        taken = {int(vmid) for vmid in state["cts"]}
-        return str(next(number for number in range(state.get("next", 100), 1000) if number not in taken))
-    if not path.startswith(node + "/"):
-        fail("no such resource: " + path)
-    if parts == ["lxc"]:
-        rows = []
-        for vmid, ct in state["cts"].items():
-            row = {"vmid": int(vmid), "name": ct["config"].get("hostname", "CT" + vmid), "status": ct["status"]}
-            rows.append({**row, **{key: ct["config"][key] for key in ("tags", "lock") if key in ct["config"]}})
-        return rows
-    if parts[0] == "lxc":
-        ct = state["cts"].get(parts[1]) or fail("Configuration file 'nodes/%s/lxc/%s.conf' does not exist" % (state["node"], parts[1]))
-        if parts[2:] == ["status", "current"]:
-            return {"status": ct["status"]}
-        assert parts[2] == "pending", path
-        rows = []
-        for key in sorted({**ct["config"], **ct.get("pending", {})}):
-            row = {"key": key}
-            if key in ct["config"]:
-                row["value"] = ct["config"][key]
-            if key in ct.get("pending", {}):
-                value = ct["pending"][key]
-                row.update({"delete": 1} if value is None else {"pending": value})
-            rows.append(row)
-        return rows
-    if parts == ["storage"]:
-        return state["storages"]
-    if parts[0] == "storage":
-        return [{"volid": volid} for volid in state["volumes"] if volid.startswith(parts[1] + ":")]
-    if parts == ["aplinfo"]:
-        return [{"template": name} for name in state["offered"]]
-    if parts == ["tasks"]:
-        return state["tasks"].pop(0) if state.get("tasks") and options.get("source") == "active" else []
-    return fail("no such resource: " + path)
+    for pattern, answer in READS:
+        found = re.fullmatch(pattern, argv[1])
+        if found and found.groupdict().get("node", state["node"]) == state["node"]:
+            return json.dumps(answer(state, found.groupdict(), options_of(argv[2:])))
+    return fail("no such resource: " + argv[1])
+
+
+# --- pct -----------------------------------------------------------------------------------------------------------
+def create(state, vmid, _template, *words):
+    if vmid in state["cts"]:
+        fail(f"unable to create CT {vmid} - CT {vmid} already exists on node '{state['node']}'")
+    options = options_of(words)
+    keys = Path(options.pop("ssh-public-keys")).read_text(encoding="utf-8")
+    storage, _colon, size = options["rootfs"].partition(":")
+    options["rootfs"] = f"{storage}:subvol-{vmid}-disk-0,size={size}G"
+    options.update({key: value + ",hwaddr=BC:24:11:00:00:01" for key, value in options.items() if key.startswith("net")})
+    state["cts"][vmid] = {"status": "stopped", "config": {**options, "ostype": "debian"}, "pending": {}, "logins": keys}
+
+
+def change(state, vmid, *words):
+    options = options_of(words)
+    changes = {**{key: None for key in options.pop("delete", "").split(",") if key}, **options}
+    ct = container(state, vmid)
+    config, pending = ct["config"], ct["pending"]
+    for key, value in changes.items():
+        pending.pop(key, None)
+        added = key not in config and re.match(r"^(dev|mp)\d+$", key)
+        if value == config.get(key):
+            continue
+        if ct["status"] == "running" and not (value is not None and (added or LIVE.match(key))):
+            pending[key] = value
+        elif value is None:
+            config.pop(key, None)
+        else:
+            config[key] = value
+
+
+def resize(state, vmid, _disk, size):
+    config = container(state, vmid)["config"]
+    config["rootfs"] = re.sub(r"size=\w+", "size=" + size, config["rootfs"])
+
+
+def start(state, vmid):
+    ct = container(state, vmid)
+    ct["config"] = {key: value for key, value in {**ct["config"], **ct["pending"]}.items() if value is not None}
+    ct.update(status="running", pending={})
+
+
+def stop(state, vmid, *_options):
+    container(state, vmid)["status"] = "stopped"
+
+
+def unlock(state, vmid):
+    container(state, vmid)["config"].pop("lock")
+
+
+def destroy(state, vmid, *_options):
+    del state["cts"][vmid]
+
+
+def execute(state, vmid, *words):
+    ct = container(state, vmid)
+    if ct["status"] != "running":
+        fail(f"container '{vmid}' not running!")
+    if "cat >>" in words[-1]:
+        ct["logins"] += sys.stdin.read()
+        return ""
+    return "\n".join([state["says"], *("login " + line for line in ct["logins"].splitlines()), ""])
+
+
+PCT = {"create": create, "set": change, "resize": resize, "start": start, "shutdown": stop, "stop": stop, "unlock": unlock, "destroy": destroy, "exec": execute}
 
 
 def pct(state, argv):
-    verb, vmid = argv[0], argv[1]
-    ct = state["cts"].get(vmid)
-    if verb == "create":
-        if ct:
-            fail("unable to create CT %s - CT %s already exists on node '%s'" % (vmid, vmid, state["node"]))
-        options = options_of(argv[3:])
-        keys = Path(options.pop("ssh-public-keys")).read_text(encoding="utf-8")
-        storage, _colon, size = options.pop("rootfs").partition(":")
-        options["rootfs"] = "%s:subvol-%s-disk-0,size=%sG" % (storage, vmid, size)
-        for key, value in options.items():
-            if key.startswith("net"):
-                options[key] = value + ",hwaddr=BC:24:11:00:00:01"
-        state["cts"][vmid] = {"status": "stopped", "config": {**options, "ostype": "debian"}, "pending": {}, "logins": keys}
-        return
-    if not ct:
-        fail("Configuration file 'nodes/%s/lxc/%s.conf' does not exist" % (state["node"], vmid))
-    if verb == "set":
-        options = options_of(argv[2:])
-        for key in options.pop("delete", "").split(","):
-            if key:
-                apply(ct, key, None)
-        for key, value in options.items():
-            apply(ct, key, value)
-    elif verb == "resize":
-        ct["config"]["rootfs"] = re.sub(r"size=\w+", "size=" + argv[3], ct["config"]["rootfs"])
-    elif verb == "start":
-        ct["config"] = {key: value for key, value in {**ct["config"], **ct.get("pending", {})}.items() if value is not None}
-        ct.update(status="running", pending={})
-    elif verb in {"shutdown", "stop"}:
-        ct["status"] = "stopped"
-    elif verb == "unlock":
-        ct["config"].pop("lock", None)
-    elif verb == "destroy":
-        del state["cts"][vmid]
-    elif verb == "exec":
-        if ct["status"] != "running":
-            fail("container '%s' not running!" % vmid)
-        if "cat >>" in argv[-1]:
-            ct["logins"] += sys.stdin.read()
-        else:
-            print(ct.get("says", state["says"]))
-            for line in ct.get("logins", "").splitlines():
-                print("login " + line)
-    else:
-        fail("unknown command 'pct %s'" % verb)
+    return PCT[argv[0]](state, *argv[1:])
 
 
+# --- pveam ---------------------------------------------------------------------------------------------------------
 def pveam(state, argv):
     if argv[0] == "update":
         state["offered"] = state.get("index", [])
     elif argv[0] == "download":
-        state["volumes"].append("%s:vztmpl/%s" % (argv[1], argv[2]))
+        state["volumes"].append(f"{argv[1]}:vztmpl/{argv[2]}")
 
 
 def main():
     program, argv = Path(sys.argv[0]).name, sys.argv[1:]
     state = json.loads(STATE.read_text(encoding="utf-8"))
     state["calls"].append([program, *argv])
+    line = " ".join([program, *argv])
+    failure = next((one for one in state["failures"] if one["when"] in line and one.setdefault("times", 1) > 0), None)
+    if failure:
+        failure["times"] -= 1
+        state.update(failure.get("then", {}))
     STATE.write_text(json.dumps(state), encoding="utf-8")
-    for failure in state.get("failures", []):
-        if failure["when"] in " ".join([program, *argv]) and failure.setdefault("times", 1) > 0:
-            failure["times"] -= 1
-            state.update(failure.get("then", {}))
-            STATE.write_text(json.dumps(state), encoding="utf-8")
-            fail(failure["says"])
+    if failure:
+        fail(failure["says"])
     answer = {"pvesh": pvesh, "pct": pct, "pveam": pveam}[program](state, argv)
     STATE.write_text(json.dumps(state), encoding="utf-8")
-    if program == "pvesh":
-        print(json.dumps(answer))
+    sys.stdout.write(answer or "")
 
 
 if __name__ == "__main__":

@@ -21,16 +21,16 @@ def whole_node(node, ssh_port, monkeypatch, tmp_path):
     node.write(storages=STORAGES, volumes=["local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst", TEMPLATE], says=SAYS)
     monkeypatch.setattr(UTILS + "_lxc_devices._is_device", lambda path: "missing" not in path)
     monkeypatch.setattr(UTILS + "_lxc_journal.DIRECTORY", str(tmp_path / "psw"))
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
     keys = tmp_path / "authorized_keys"
-    keys.write_text("# a comment\n%s\n" % KEY, encoding="utf-8")
+    keys.write_text(f"# a comment\n{KEY}\n", encoding="utf-8")
     monkeypatch.setattr(UTILS + "_lxc_guest.node_keys.__defaults__", (str(keys),))
     (tmp_path / "models").mkdir()
 
 
 @pytest.fixture
 def run(run_module):
-    return lambda check=False, **options: run_module(MODULE, check=check, **{"hostname": "psw-ai", "node": "pve1", **options})
+    return lambda **options: run_module(MODULE, **{"hostname": "psw-ai", "node": "pve1", **options})
 
 
 def journal(tmp_path):
@@ -55,7 +55,7 @@ def test_a_new_container_is_unprivileged_nested_tagged_and_started(node, run):
 def test_it_comes_from_the_newest_template_and_trusts_who_the_node_trusts(node, run):
     run()
     create = next(call for call in node.writes() if call.startswith("pct create"))
-    assert create.startswith("pct create 100 %s " % TEMPLATE)
+    assert create.startswith(f"pct create 100 {TEMPLATE} ")
     assert node.state["cts"]["100"]["logins"] == KEY + "\n"
 
 
@@ -133,7 +133,7 @@ def test_a_bind_mount_does_not_stop_replication_and_others_stay(node, run, tmp_p
     run()
     node.container(100, **{**node.config(100), "mp0": "local-zfs:subvol-100-disk-1,mp=/data,size=8G"})
     run(mounts=[{"source": str(tmp_path / "models"), "target": "/srv/models", "options": ["noatime"]}])
-    assert node.config(100)["mp1"] == "%s,mp=/srv/models,replicate=0,mountoptions=noatime" % (tmp_path / "models")
+    assert node.config(100)["mp1"] == f"{tmp_path}/models,mp=/srv/models,replicate=0,mountoptions=noatime"
     assert node.config(100)["mp0"] == "local-zfs:subvol-100-disk-1,mp=/data,size=8G"
 
 

@@ -151,12 +151,12 @@ def test_an_unknown_container_is_told_in_proxmox_s_words(node, run_module):
 
 
 def test_a_configuration_lock_is_waited_for(node, run_module, monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
     node.container(105)
     node.write(failures=[{"when": "pct set", "times": 2, "says": "can't lock file '/run/lock/lxc/pve-config-105.lock' - got timeout"}])
     assert run(run_module, [{"path": "/dev/a"}])["changed"]
 
 
-def test_a_host_that_is_no_node_is_told_so(run_module, monkeypatch, tmp_path):
+def test_a_host_that_is_no_node_is_told_so(run_module, monkeypatch):
     monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_args, **_options: None)
     assert "has to run on a Proxmox VE node" in run(run_module, [{"path": "/dev/a"}])["msg"]

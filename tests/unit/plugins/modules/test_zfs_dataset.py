@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+GIB = 1024**3
+PROPERTIES = {"recordsize": "1M", "compression": "off", "atime": "off", "com.sun:auto-snapshot": "false"}
+STATUS = Path(__file__).parents[1] / "module_utils/fixtures/zpool/one_nvme_pool_with_room/status.json"
+
+
+class Host:
+    """A host with one NVMe pool called tank."""
+
+    def __init__(self, folder):
+        self.file = folder / "zfs.json"
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        for name in ("zfs", "zpool"):
+            program = self.bin / name
+            program.write_text(f"#!{sys.executable} -IS\n" + Path(__file__).with_name("fake_zfs.py").read_text(encoding="utf-8"), encoding="utf-8")
+            program.chmod(0o755)
+        self.write({"datasets": {"tank": {}}, "free": 900 * GIB, "calls": [], "status": json.loads(STATUS.read_text(encoding="utf-8"))})
+
+    @property
+    def state(self):
+        return json.loads(self.file.read_text(encoding="utf-8"))
+
+    def write(self, state):
+        self.file.write_text(json.dumps(state), encoding="utf-8")
+
+    def set(self, dataset, **properties):
+        state = self.state
+        state["datasets"].setdefault(dataset, {}).update(properties)
+        self.write(state)
+
+    def writes(self):
+        return [call for call in self.state["calls"] if call.split()[1] not in {"list", "get", "status"}]
+
+    def forget_calls(self):
+        self.write({**self.state, "calls": []})
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    host = Host(tmp_path)
+    monkeypatch.setenv("PATH", f"{host.bin}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_ZFS", str(host.file))
+    return host
+
+
+@pytest.fixture
+def run(run_module, tmp_path):
+    (tmp_path / "models").mkdir()
+    wanted = {
+        "name": "psw-models",
+        "mountpoint": str(tmp_path / "models"),
+        "quota": "100G",
+        "properties": PROPERTIES,
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+    }
+    return lambda **options: run_module("zfs_dataset", **{**wanted, **options})
+
+
+def test_a_new_dataset_is_made_with_every_property_at_once(host, run, tmp_path):
+    result = run()
+    assert (result["changed"], result["created"], result["dataset"]) == (True, True, "tank/psw-models")
+    assert host.writes() == [
+        "zfs create -o atime=off -o com.sun:auto-snapshot=false -o compression=off -o mountpoint=%s -o quota=100G -o recordsize=1M tank/psw-models"
+        % (tmp_path / "models")
+    ]
+
+
+def test_a_second_run_changes_nothing_in_two_calls(host, run):
+    run()
+    host.forget_calls()
+    result = run()
+    assert not result["changed"]
+    assert result["diff"]["before"] == result["diff"]["after"]
+    assert [call.split()[1] for call in host.state["calls"]] == ["list", "get"]
+
+
+def test_check_mode_foretells_a_new_dataset_and_makes_none(host, run):
+    result = run(check=True)
+    assert (result["changed"], result["pool"]) == (True, "tank")
+    assert host.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("drift", "healed"),
+    [
+        ({"recordsize": "131072"}, "recordsize=1M"),
+        ({"compression": "lz4"}, "compression=off"),
+        ({"com.sun:auto-snapshot": "true"}, "com.sun:auto-snapshot=false"),
+        ({"quota": "0"}, "quota=100G"),
+    ],
+)
+def test_a_property_that_drifted_is_set_back_alone(host, run, drift, healed):
+    run()
+    host.set("tank/psw-models", **drift)
+    host.forget_calls()
+    foretold = run(check=True)
+    assert host.writes() == []
+    assert run() == foretold
+    assert host.writes() == [f"zfs set {healed} tank/psw-models"]
+    assert not run()["changed"]
+
+
+def test_the_quota_follows_the_plan_but_not_below_what_is_used(host, run):
+    run()
+    assert run(quota="200G")["changed"]
+    host.set("tank/psw-models", used=str(150 * GIB))
+    result = run(quota="100G")
+    assert not result["changed"]
+    assert result["notes"] == ["the quota stays, because 150G of the wanted 100G are used"]
+
+
+def test_a_dataset_that_is_not_mounted_is_mounted(host, run):
+    run()
+    host.set("tank/psw-models", mounted="no")
+    host.forget_calls()
+    assert run()["changed"]
+    assert host.writes() == ["zfs mount tank/psw-models"]
+
+
+def test_the_directory_belongs_to_the_container_s_root(host, run, monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr("os.chown", lambda *call: given.append(call))
+    run(uid=100000, gid=100000)
+    assert given == [(str(tmp_path / "models"), 100000, 100000)]
+    assert run(check=True, uid=100000, gid=100000)["changed"]
+    assert len(given) == 1
+
+
+def test_models_stay_on_the_pool_they_are_on(host, run):
+    host.set("rust/psw-models")
+    assert run()["dataset"] == "rust/psw-models"
+    assert "psw moves no data" in run(pool="tank")["msg"]
+
+
+def test_two_datasets_of_the_name_are_refused(host, run):
+    host.set("rust/psw-models")
+    host.set("tank/psw-models")
+    assert "there more than once: rust/psw-models, tank/psw-models" in run()["msg"]
+
+
+def test_a_pool_without_room_is_refused_before_anything_changes(host, run):
+    assert "tank has 900G free of the 2048G needed" in run(quota="2T")["msg"]
+    assert host.writes() == []
+
+
+def test_a_property_without_quotes_is_named(host, run):
+    assert run(properties={"compression": False})["msg"] == 'these properties need quotes in YAML, as in compression: "off": compression'
+
+
+def test_a_host_without_zfs_is_told_so(run, monkeypatch):
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_args, **_options: None)
+    assert "there is no zfs here" in run()["msg"]
