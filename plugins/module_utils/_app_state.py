@@ -1,0 +1,166 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An app on this machine: gather the facts of it at once, and carry out its plan; private to the collection."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
+from ansible_collections.psw.ai.plugins.module_utils import _generator, _podman, _readiness, _systemd
+from ansible_collections.psw.ai.plugins.module_utils._app import gone, gone_units, owned_by
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._programs import run_together
+from ansible_collections.psw.ai.plugins.module_utils._quadlet import read_units, unit_path
+from ansible_collections.psw.ai.plugins.module_utils._steps import Step, carry_out
+
+NOTES = "/etc/psw/apps"
+
+
+def _note_path(name):
+    return f"{NOTES}/{name}.json"
+
+
+def read_note(name):
+    """Return what is noted about an app: what it owns, and which restarts are pending."""
+    text = files.look(_note_path(name)).get("content", "{}")
+    try:
+        note = json.loads(text)
+    except ValueError as exc:
+        raise PswModuleError(f"{_note_path(name)} is not JSON ({exc}); move it away and run again") from exc
+    return note if isinstance(note, dict) else {}
+
+
+def _write_note(step):
+    path, manifest = _note_path(step.target), step.args["manifest"]
+    if manifest:
+        text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+        files.write(Step("write", path, files.wish("file", path, content=text, mode="0600", owner="0", group="0")))
+    else:
+        files.remove(Step("remove", path))
+
+
+def _owners(name):
+    """Return {unit: app} of all other apps."""
+    try:
+        others = sorted(entry[:-5] for entry in os.listdir(NOTES) if entry.endswith(".json") and not entry.startswith("."))
+    except OSError:
+        return {}
+    return {unit: other for other in others if other != name for unit in read_note(other).get("units", [])}
+
+
+def _paths(wish, manifest):
+    leaving = gone(wish, manifest)
+    names = list(wish["units"]) + leaving["units"]
+    paths = [wished["path"] for wished in wish["paths"]] + leaving["files"] + leaving["directories"] + [unit_path(name) for name in names]
+    facts = {path: files.look(path) for path in paths}
+    for path in leaving["directories"]:
+        if facts[path]["kind"] == "directory":
+            facts[path]["entries"] = sorted(os.listdir(path))
+    return facts
+
+
+def _from_programs(services, secrets, images):
+    """Ask systemd and podman everything at the same time."""
+    shown, told, listed, *inspected = run_together(
+        _systemd.show_command(services), _podman.secrets_command(secrets), _podman.containers_command(), *map(_podman.image_command, images)
+    )
+    if listed.rc != 0:
+        raise PswModuleError(f"podman does not work here: {listed.err.strip()}")
+    return {
+        "services": _systemd.parse_show(services, shown.out),
+        "secrets": _podman.parse_secrets(told.out),
+        "containers": _podman.parse_containers(listed.out),
+        "images": {reference: done.out.strip() if done.rc == 0 else None for reference, done in zip(images, inspected)},
+    }
+
+
+def gather(wish, *, without_podman=False):
+    """Return the facts that ``plan_app`` reads; ``without_podman`` tells them of a machine that has none yet."""
+    manifest = read_note(wish["name"])
+    facts = {"manifest": manifest, "owners": _owners(wish["name"]), "paths": _paths(wish, manifest)}
+    facts.update(services={}, secrets={}, containers={}, images={})
+    if without_podman and shutil.which("podman") is None:
+        return facts
+    units = read_units(wish["units"]) + gone_units(wish, facts)
+    services = sorted({unit.service for unit in units})
+    secrets = sorted(set(owned_by(wish)["secrets"]) | set(manifest.get("secrets", [])))
+    images = wish["images"] if wish["state"] == "present" else []
+    facts.update(_from_programs(services, secrets, images))
+    return facts
+
+
+def refused_units(wish, plan):
+    """Return a sentence for each changed unit that the quadlet generator will not understand."""
+    paths = {step.target for step in plan.steps if step.op == "write"}
+    changed = {name: text for name, text in wish["units"].items() if unit_path(name) in paths}
+    gone_now = [os.path.basename(step.target) for step in plan.steps if step.op == "remove"]
+    refused = _generator.refusals({name: wish["units"][name] for name in wish["units"]}, gone_now) if changed else {}
+    return [f"quadlet refuses {name}: {why}" for name, why in sorted(refused.items())]
+
+
+def _reload(wish):
+    def door(_step):
+        _systemd.reload_units()
+        states = _systemd.show([unit.service for unit in read_units(wish["units"])] if wish["state"] == "present" else [])
+        missing = [service for service, state in states.items() if state["LoadState"] != "loaded"]
+        if missing:
+            why = _generator.refusals(wish["units"]) or "systemd says {name: states[name]['LoadState'] for name in missing}"
+            raise PswModuleError(f"quadlet made no service of {', '.join(missing)}: {why}")
+
+    return door
+
+
+def _remake_network(step):
+    """A network keeps the options it was made with, so it is made anew; systemd stops who requires it, and they come back after it."""
+    service = step.args["service"]
+    users = _systemd.active_users(service)
+    _systemd.change("stop", [service])
+    _podman.remove_network(step.target)
+    _systemd.change("start", [service, *users])
+
+
+def perform(wish, plan):
+    """Carry out a plan; starts and restarts of services that follow each other are given to systemd at once, which knows their order."""
+    doers = {
+        **files.DOERS,
+        "note": _write_note,
+        "pull": lambda step: _podman.pull(step.target),
+        "stop": lambda step: _systemd.change("stop", [step.target]),
+        "set secret": lambda step: _podman.set_secret(step.target, step.args["value"]),
+        "remove secret": lambda step: _podman.remove_secret(step.target),
+        "remove network": lambda step: _podman.remove_unused_network(step.target),
+        "remake network": _remake_network,
+        "reload": _reload(wish),
+        "restart": lambda step: _systemd.change("restart", step.args["services"]),
+        "start": lambda step: _systemd.change("start", step.args["services"]),
+    }
+    carry_out(_together(plan.steps), doers)
+
+
+def _together(steps):
+    """Join neighbouring starts, and neighbouring restarts, into one step each."""
+    joined = []
+    for step in steps:
+        if step.op not in ("start", "restart"):
+            joined.append(step)
+        elif joined and joined[-1].op == step.op:
+            joined[-1].args["services"].append(step.target)
+        else:
+            joined.append(Step(step.op, step.target, {"services": [step.target]}))
+    return joined
+
+
+def await_ready(wish):
+    """Wait until all that must answer does; else say what did not, and what the app's services say."""
+    services = [unit.service for unit in read_units(wish["units"]) if unit.kind == "container"]
+
+    def hopeless():
+        return any(state["ActiveState"] == "failed" for state in _systemd.show(services).values())
+
+    missing = _readiness.wait(wish["ready"], wish["ready_timeout"], hopeless)
+    if missing:
+        raise PswModuleError(f"not ready within {wish['ready_timeout']} s: {'; '.join(missing)}\n{_systemd.explain(services)}")

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""podman: what is there of images, secrets and containers, and the commands that change it; private to the collection."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._programs import last_lines, run
+
+
+def secrets_command(names):
+    """Return the command that tells the values of these secrets, None for none; it speaks of those that exist and fails for the others."""
+    return ["podman", "secret", "inspect", "--showsecret", *list(names)] if names else None
+
+
+def parse_secrets(text):
+    """Return {name: value} of the secrets that exist."""
+    return {entry["Spec"]["Name"]: entry.get("SecretData", "") for entry in json.loads(text or "[]")}
+
+
+def containers_command():
+    """Return the command that lists all containers."""
+    return ["podman", "ps", "--all", "--format=json"]
+
+
+def parse_containers(text):
+    """Return {service: ID of the image its container runs}; quadlet leaves the service's name as a label."""
+    containers = {}
+    for entry in json.loads(text or "[]"):
+        service = (entry.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT")
+        if service and entry.get("State") == "running":
+            containers[service] = entry.get("ImageID", "")
+    return containers
+
+
+def image_command(reference):
+    """Return the command that tells the ID of an image, and fails when it is not there."""
+    return ["podman", "image", "inspect", "--format={{.Id}}", reference]
+
+
+def pull(reference):
+    """Get an image; layers that are already there are not fetched again, so a broken pull goes on where it was."""
+    done = run(["podman", "pull", "--quiet", reference], check=False)
+    if done.rc != 0:
+        advice = "Nothing else was changed. Run again when the registry answers: layers that arrived are kept."
+        raise PswModuleError(f"image {reference} cannot be pulled: {last_lines(done.err, 4)}\n{advice}")
+
+
+def set_secret(name, value):
+    """Make or replace a secret; its value goes through stdin, so that no process list ever shows it."""
+    run(["podman", "secret", "create", "--replace", name, "-"], stdin=value, doing=f"storing the podman secret {name}")
+
+
+def remove_secret(name):
+    """Remove a secret that may be gone already."""
+    run(["podman", "secret", "rm", "--ignore", name], doing=f"removing the podman secret {name}")
+
+
+def remove_network(name):
+    """Remove a network that may be gone already; podman refuses while a container uses it."""
+    run(["podman", "network", "rm", "--force", name], doing=f"removing the podman network {name}")
+
+
+def remove_unused_network(name):
+    """Remove a network whose unit is gone, unless somebody else's container still uses it, which is an error that names it."""
+    if run(["podman", "network", "exists", name], check=False).rc == 0:
+        run(["podman", "network", "rm", name], doing=f"removing the podman network {name}")

@@ -1,0 +1,199 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: quadlet_app
+short_description: Bring a containerised app to its whole desired state in one call
+version_added: 0.1.0
+author: the psw authors (@psw-ai)
+description:
+  - Holds everything an app consists of on one machine, which are directories, files, podman secrets, images and quadlet units, running and ready.
+  - Writes only what differs, lets systemd read its units again only if one changed, and restarts only what is affected.
+    A service is affected when its unit file, a secret it uses, a file it mounts, a network it needs or the image behind its reference changed.
+  - Notes on the machine (C(/etc/psw/apps/<name>.json)) what the app owns. What is no longer wished for is stopped and removed,
+    and a restart that a killed run still owed is made up for by the next one.
+  - Units are shown to the quadlet generator before anything is changed, so a key it does not know is refused by name.
+extends_documentation_fragment: [psw.ai.attributes]
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Values of secrets never show.
+  idempotent:
+    support: full
+options:
+  name:
+    description: The app's name.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) makes the app run as described.
+      - V(absent) removes all it owns and all that is named here. Directories go only when they are empty, and volumes stay, because they hold data.
+    type: str
+    choices: [present, absent]
+    default: present
+  directories:
+    description: Directories the app needs, parents first.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path: {description: Absolute path., type: path, required: true}
+      owner: {description: Name or number of the user., type: str, default: '0'}
+      group: {description: Name or number of the group., type: str, default: '0'}
+      mode: {description: Quoted octal mode., type: raw, default: '0755'}
+  files:
+    description: Files the app needs. A container that mounts one is restarted when it changes.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path: {description: Absolute path., type: path, required: true}
+      content: {description: The text of the file; give this or O(files[].secret_content)., type: str}
+      secret_content: {description: The text of a file that must never show in diffs or logs., type: str}
+      owner: {description: Name or number of the user., type: str, default: '0'}
+      group: {description: Name or number of the group., type: str, default: '0'}
+      mode: {description: Quoted octal mode., type: raw, default: '0644'}
+  secrets:
+    description: Podman secrets. They reach podman over stdin and are compared with what podman holds.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Name of the secret., type: str, required: true}
+      value: {description: Value of the secret., type: str, required: true}
+  images:
+    description: Images to have before anything is started, besides those the units name.
+    type: list
+    elements: str
+    default: []
+  units:
+    description: Quadlet units.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: 'File name, ending in C(.container), C(.network) or C(.volume).', type: str, required: true}
+      content: {description: The text of the unit., type: str, required: true}
+  ready:
+    description: What must answer before the app counts as up. Each entry holds exactly one check.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      http:
+        description: A GET request.
+        type: dict
+        suboptions:
+          url: {description: The URL., type: str, required: true}
+          status: {description: The status that is expected., type: int, default: 200}
+          json: {description: What the JSON answer must hold; it may hold more., type: dict}
+          headers: {description: Headers to send. Their values never show., type: dict}
+          ca_path: {description: 'File of the authority that signed the certificate, when the system does not know it.', type: path}
+          resolve_to: {description: 'Address to ask, while certificate and host are checked by the URL.', type: str}
+      tcp:
+        description: A port that accepts connections.
+        type: dict
+        suboptions:
+          host: {description: Address., type: str, default: 127.0.0.1}
+          port: {description: Port., type: int, required: true}
+      wyoming:
+        description: A Wyoming service that answers C(describe) with its C(info).
+        type: dict
+        suboptions:
+          host: {description: Address., type: str, default: 127.0.0.1}
+          port: {description: Port., type: int, required: true}
+      exec:
+        description: A command in a container that exits with 0.
+        type: dict
+        suboptions:
+          container: {description: Name of the container., type: str, required: true}
+          argv: {description: The command and its arguments., type: list, elements: str, required: true}
+  ready_timeout:
+    description: Seconds to wait for all of O(ready).
+    type: int
+    default: 300
+"""
+
+EXAMPLES = r"""
+- name: Run the app as described
+  psw.ai.quadlet_app:
+    name: hello
+    directories: [{path: /srv/hello, mode: "0750"}]
+    files: [{path: /etc/hello/hello.conf, content: "greeting = hi\n"}]
+    secrets: [{name: hello_key, value: "{{ hello_key }}"}]
+    units: [{name: hello.container, content: "{{ lookup('ansible.builtin.template', 'hello.container.j2') }}"}]
+    ready: [{http: {url: "http://127.0.0.1:8080/health", json: {status: true}}}]
+
+- name: Remove the app and keep its data
+  psw.ai.quadlet_app:
+    name: hello
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or would be done, in order.
+  returned: always
+  type: list
+  elements: str
+  sample: [write /etc/containers/systemd/hello.container, reload systemd, restart hello.service]
+restarted:
+  description: The services that were restarted, each with the reason.
+  returned: always
+  type: dict
+  sample: {hello.service: its unit file changed}
+ready:
+  description: Whether all of O(ready) answered. Not asked in check mode when there is something to do.
+  returned: always
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.psw.ai.plugins.module_utils import _app_options
+from ansible_collections.psw.ai.plugins.module_utils._app import plan_app
+from ansible_collections.psw.ai.plugins.module_utils._app_state import await_ready, gather, perform, refused_units
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
+
+
+def converge(module):
+    """Bring the app to its wished state and return what was done."""
+    wish = _app_options.read(module.params)
+    plan = plan_app(wish, gather(wish, without_podman=module.check_mode))
+    refused = refused_units(wish, plan)
+    if refused and not module.check_mode:
+        raise PswModuleError("; ".join(refused))
+    for warning in plan.warnings + refused:
+        module.warn(warning)
+    if plan.steps and not module.check_mode:
+        perform(wish, plan)
+    ready = not wish["ready"]
+    if not module.check_mode:
+        await_ready(wish)
+        ready = True
+    return {
+        "changed": bool(plan.steps),
+        "actions": [sentence(step) for step in plan.steps if step.op != "note"],
+        "restarted": plan.restarts,
+        "ready": ready,
+        "diff": [step.diff for step in plan.steps if step.diff],
+    }
+
+
+def main():
+    module = AnsibleModule(argument_spec=_app_options.SPEC, supports_check_mode=True)
+    try:
+        module.exit_json(**converge(module))
+    except PswModuleError as exc:
+        module.fail_json(msg="app {0}: {1}".format(module.params["name"], exc))
+
+
+if __name__ == "__main__":
+    main()
