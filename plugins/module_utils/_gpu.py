@@ -14,6 +14,7 @@ BRANDS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
 BEFORE_MAXWELL = "before Maxwell"
 _MIB = 1024 * 1024
 _GIB_MIB = 1024
+NVIDIA_SHARED_NODES = ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"]
 SMI_FIELDS = ("pci.bus_id", "name", "memory.total", "driver_version")
 
 
@@ -185,3 +186,17 @@ def find_gpus(machine, smi_text=None):
 def has_nvidia(machine):
     """Tell whether there is an NVIDIA GPU, whose driver could be asked."""
     return any(is_gpu(device) and hex_number(device["vendor"]) == "10de" for device in machine["devices"].values())
+
+
+def device_nodes(machine, judged, selected):
+    """Return the device nodes that containers need for the selected GPUs, those that exist; the driver makes them."""
+    chosen = [gpu for gpu in judged if gpu["address"] in selected]
+    nodes = []
+    for gpu in chosen:
+        if gpu["vendor"] == "nvidia":
+            minor = re.search(r"^Device Minor:\s+(\d+)$", machine["nvidia_gpus"].get(gpu["address"], ""), re.MULTILINE)
+            nodes += [f"/dev/nvidia{minor.group(1)}"] if minor else []
+        else:
+            nodes += [f"/dev/dri/{name}" for name in machine["devices"][gpu["address"]]["drm"] if name.startswith("renderD")]
+    shared = {"nvidia": NVIDIA_SHARED_NODES, "amd": ["/dev/kfd"]}.get(chosen[0]["vendor"], []) if chosen else []
+    return [node for node in nodes + shared if node in machine["nodes"]]

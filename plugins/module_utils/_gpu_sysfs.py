@@ -84,6 +84,18 @@ def read_kfd(root):
     return [read_text(os.path.join(nodes, name, "properties")) or "" for name in _names(nodes)]
 
 
+def read_nvidia_gpus(root):
+    """Return what the NVIDIA driver says about each card it drives, by address."""
+    gpus = os.path.join(root, "proc/driver/nvidia/gpus")
+    return {name: read_text(os.path.join(gpus, name, "information")) or "" for name in _names(gpus)}
+
+
+def read_nodes(root):
+    """Return the device nodes of GPUs that exist, whatever driver made them."""
+    names = [name for name in _names(os.path.join(root, "dev")) if name.startswith("nvidia") or name == "kfd"]
+    return [f"/dev/{name}" for name in names] + [f"/dev/dri/{name}" for name in _names(os.path.join(root, "dev/dri"))]
+
+
 def read_machine(root="/"):
     """Return everything the verdict about a node's GPUs rests on."""
     return {
@@ -95,6 +107,8 @@ def read_machine(root="/"):
         "kernel": read_text(os.path.join(root, "proc/sys/kernel/osrelease")),
         "meminfo": read_text(os.path.join(root, "proc/meminfo")) or "",
         "nvidia_version": read_text(os.path.join(root, "proc/driver/nvidia/version")),
+        "nvidia_gpus": read_nvidia_gpus(root),
+        "nodes": read_nodes(root),
         "efi": os.path.isdir(os.path.join(root, "sys/firmware/efi")),
         "secure_boot": read_bytes(os.path.join(root, _SECURE_BOOT)),
     }

@@ -28,7 +28,7 @@ attributes:
 options:
   root:
     description:
-      - Every file that is read lies under this directory, in C(sys/), C(proc/) and C(etc/pve/).
+      - Every file that is read lies under this directory, in C(sys/), C(proc/), C(dev/) and C(etc/pve/).
       - Another one than V(/) stands in for a machine, in tests and to look at what a user sent.
     type: path
     default: /
@@ -91,6 +91,12 @@ selected:
   type: list
   elements: str
   sample: ["0000:01:00.0"]
+devices:
+  description: The device nodes that containers need for the selected GPUs. Empty before their driver is loaded.
+  returned: always
+  type: list
+  elements: str
+  sample: [/dev/nvidia0, /dev/nvidiactl, /dev/nvidia-uvm, /dev/nvidia-uvm-tools]
 secure_boot:
   description: V(enabled), V(disabled), V(unsupported) (the node booted by BIOS) or V(unknown).
   returned: always
@@ -129,7 +135,7 @@ warnings_found:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils._gpu import SMI_FIELDS, find_gpus, has_nvidia, secure_boot_state
+from ansible_collections.psw.ai.plugins.module_utils._gpu import SMI_FIELDS, device_nodes, find_gpus, has_nvidia, secure_boot_state
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_machine
 from ansible_collections.psw.ai.plugins.module_utils._gpu_verdict import judge, select, verdict
 
@@ -173,6 +179,7 @@ def main():
         gpus=judged,
         vendor=vendor,
         selected=selected,
+        devices=device_nodes(machine, judged, selected),
         secure_boot=secure_boot,
         kernel=machine["kernel"],
         verdict=verdict(gpus, judged, floor),

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import CatalogError, Refusal
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 GPUS_FILE = Path(__file__).parents[2] / "catalog" / "gpus.yml"
 TABLE_FILE = Path(__file__).parents[1] / "module_utils" / "_gpu_table.py"
+VENDOR_NAMES = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
 _GIB_MIB = 1024
 _TABLE = '''\
 # Copyright (c) 2026, the psw authors
@@ -128,4 +131,28 @@ def nvidia_driver(cards: Iterable[Mapping[str, Any]], kernel: str, catalogue: Ma
             f"NVIDIA driver {chosen} does not build on kernel {kernel}; {least} is the first that does.",
             f"Pin {least} or later, or boot an older kernel (proxmox-boot-tool kernel pin).",
         )
-    return {"branch": name, "version": chosen, "source": branch["sources"][0], "kernel_modules": kernel_modules(cards, catalogue)}
+    return {
+        "branch": name,
+        "version": chosen,
+        "source": branch["sources"][0],
+        "kernel_modules": kernel_modules(cards, catalogue),
+        "toolkit": nvidia["toolkit"]["version"],
+    }
+
+
+def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], vendor: str | None = None, version: str | None = None) -> dict[str, Any]:
+    """Return {vendor, gpus, driver} for what gpu_detect found on a node; a node or vendor that psw cannot use is a refusal."""
+    verdict = detected["verdict"]
+    if not verdict["supported"]:
+        raise Refusal(verdict["code"], verdict["message"], verdict["hint"])
+    chosen = vendor or detected["vendor"]
+    gpus = [gpu for gpu in detected["gpus"] if gpu["usable"] and gpu["vendor"] == chosen]
+    if not gpus:
+        raise Refusal("no_gpu", f"This node has no usable GPU of the vendor {chosen}.", f"Leave gpu.vendor out, or set it to {detected['vendor']}.")
+    if chosen != "nvidia":
+        raise Refusal(
+            "not_built_yet",
+            f"{gpus[0]['name']} ({gpus[0]['address']}) is fine, but psw cannot set up {VENDOR_NAMES[chosen]} GPUs yet.",
+            "It sets up NVIDIA cards today.",
+        )
+    return {"vendor": chosen, "gpus": gpus, "driver": nvidia_driver(gpus, detected["kernel"], catalogue, version)}

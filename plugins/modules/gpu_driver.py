@@ -1,0 +1,72 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin of this name; nothing here runs on a host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gpu_driver
+short_description: Refuse a node, or choose the driver for its GPUs
+description:
+  - Fails with a refusal (C(code), C(message), C(hint)) when M(psw.ai.gpu_detect) found nothing usable, or something psw cannot set up.
+  - Else names the vendor, the GPUs to use, and the driver that the collection's catalogue has for them on the node's kernel.
+  - Runs on the controller.
+version_added: 0.1.0
+author: the psw authors (@psw-ai)
+extends_documentation_fragment: [psw.ai.attributes]
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: N/A
+    details: Nothing is ever changed.
+  idempotent:
+    support: full
+options:
+  detected:
+    description: What M(psw.ai.gpu_detect) returned.
+    type: dict
+    required: true
+  vendor:
+    description: Use the GPUs of this vendor, whatever was selected.
+    type: str
+  version:
+    description: Full version of the driver, instead of the catalogue's.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Look for GPUs
+  psw.ai.gpu_detect:
+  register: found
+
+- name: Choose their driver
+  psw.ai.gpu_driver:
+    detected: "{{ found }}"
+  register: chosen
+"""
+
+RETURN = r"""
+vendor:
+  description: Vendor of the GPUs to use.
+  returned: success
+  type: str
+  sample: nvidia
+gpus:
+  description: The GPUs to use, as M(psw.ai.gpu_detect) described them.
+  returned: success
+  type: list
+  elements: dict
+driver:
+  description: The driver for them.
+  returned: success
+  type: dict
+  sample: {branch: "580", version: 580.159.04, source: run, kernel_modules: open, toolkit: 1.20.0-1}
+refusal:
+  description: Why the node is refused.
+  returned: when refused
+  type: dict
+  sample: {code: no_gpu, message: "This node has no NVIDIA, AMD or Intel GPU.", hint: "Put in a card, then run this again."}
+"""
