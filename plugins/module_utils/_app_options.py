@@ -5,29 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._file_options import DIRECTORIES, files_option, list_of, path_wishes
 from ansible_collections.psw.ai.plugins.module_utils._quadlet import read_units
 from ansible_collections.psw.ai.plugins.module_utils._readiness import kind_of
 
-
-def _list_of(options, **more):
-    return dict(type="list", elements="dict", default=[], options=options, **more)
-
-
-def _owned(mode):
-    return {
-        "path": {"type": "path", "required": True},
-        "owner": {"type": "str", "default": "0"},
-        "group": {"type": "str", "default": "0"},
-        "mode": {"type": "raw", "default": mode},
-    }
-
-
-DIRECTORIES = _list_of(_owned("0755"))
-_CONTENTS = {"content": {"type": "str"}, "secret_content": {"type": "str", "no_log": True}}
-_ONE_CONTENT = {"mutually_exclusive": [("content", "secret_content")], "required_one_of": [("content", "secret_content")]}
-FILES = _list_of(dict(_owned("0644"), **_CONTENTS), **_ONE_CONTENT)
 _ADDRESS = {"host": {"type": "str", "default": "127.0.0.1"}, "port": {"type": "int", "required": True}}
 _HTTP = {
     "url": {"type": "str", "required": True},
@@ -50,25 +32,14 @@ SPEC = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "directories": DIRECTORIES,
-    "files": FILES,
+    "files": files_option(),
     # The names of secrets are no secret; each value is marked on its own.
-    "secrets": _list_of({"name": {"type": "str", "required": True}, "value": {"type": "str", "required": True, "no_log": True}}, no_log=False),
+    "secrets": list_of({"name": {"type": "str", "required": True}, "value": {"type": "str", "required": True, "no_log": True}}, no_log=False),
     "images": {"type": "list", "elements": "str", "default": []},
-    "units": _list_of({"name": {"type": "str", "required": True}, "content": {"type": "str", "required": True}}),
-    "ready": _list_of(_READY),
+    "units": list_of({"name": {"type": "str", "required": True}, "content": {"type": "str", "required": True}}),
+    "ready": list_of(_READY),
     "ready_timeout": {"type": "int", "default": 300},
 }
-
-
-def path_wishes(params):
-    """Return the wishes for the directories and files of some options, directories first."""
-    wishes = [files.wish("directory", **{key: entry[key] for key in ("path", "owner", "group", "mode")}) for entry in params["directories"]]
-    for entry in params["files"]:
-        secret = entry["secret_content"] is not None
-        content = entry["secret_content"] if secret else entry["content"]
-        details = {key: entry[key] for key in ("path", "owner", "group", "mode")}
-        wishes.append(files.wish("file", content=content, secret=secret, **details))
-    return wishes
 
 
 def _by_name(entries, value, what):

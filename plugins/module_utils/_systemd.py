@@ -62,7 +62,10 @@ def change(verb, units):
     """Start, restart, stop, … these units; on failure say which of them failed and why."""
     if not units:
         return
-    done = run(["systemctl", verb, "--", *list(units)], check=False)
+    if verb in ("start", "restart"):
+        # A unit that crashed often enough is refused a start until its past is forgotten.
+        run(["systemctl", "reset-failed", "--", *units], check=False)
+    done = run(["systemctl", verb, "--", *units], check=False)
     if done.rc == 0:
         return
     states = show(units)
