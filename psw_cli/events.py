@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+DELEGATED = re.compile(r"^(?:fatal|failed): \[[^\]]+ -> ([^\](]+)", re.MULTILINE)  # no event says it in another way
 NOISE = re.compile(r"^(Task failed: |Failed to connect to the host via ssh: |Warning: Permanently added .*|\s*)+", re.MULTILINE)
 REASON_LENGTH = 600
 TROUBLES = {"runner_on_failed": "failed", "runner_on_async_failed": "failed", "runner_on_unreachable": "unreachable"}
@@ -90,7 +91,7 @@ class Run:
         elif kind == "runner_item_on_failed":
             self.item_reason[data["host"]] = reason(data.get("res", {}))
         elif kind in TROUBLES:
-            self._went_wrong(TROUBLES[kind], data)
+            self._went_wrong(TROUBLES[kind], data, COLOUR.sub("", event.get("stdout", "")))
         elif kind == "runner_on_file_diff":
             self._diff(data, event.get("stdout", ""))
         elif kind == "playbook_on_play_start":
@@ -120,18 +121,18 @@ class Run:
             if host in self.steps:
                 self.steps[host].changed = True
 
-    def _went_wrong(self, kind: str, data: dict[str, Any]) -> None:
+    def _went_wrong(self, kind: str, data: dict[str, Any], stdout: str) -> None:
         if data.get("ignore_errors"):
             return
         host, res = data["host"], data.get("res", {})
         refusals = res.get("refusals") or ([res["refusal"]] if res.get("refusal") else [])
-        delegated = res.get("_ansible_delegated_vars", {}).get("ansible_delegated_host")
+        delegated = DELEGATED.search(stdout)
         why = self.item_reason.get(host) if "results" in res else None
         self.problems.append(
             Problem(
                 kind="refused" if refusals else kind,
                 host=host,
-                where=delegated or host,
+                where=delegated[1] if delegated else host,
                 play=data.get("play", ""),
                 role=data.get("role", ""),
                 task=data.get("task", ""),

@@ -37,13 +37,9 @@ def project_lock(
     if _held_for_us(lock):
         yield
         return
-    with lock.open("a+", encoding="utf-8") as stream:
+    with lock.open("a+b", buffering=0) as stream:
         _acquire(stream, lock, wait, on_wait)
-        holder = {"pid": os.getpid(), "command": command or _command_line(), "since": time.strftime("%H:%M:%S")}
-        stream.seek(0)
-        stream.truncate()
-        stream.write(json.dumps(holder))
-        stream.flush()
+        _sign(stream, {"pid": os.getpid(), "command": command or _command_line(), "since": time.strftime("%H:%M:%S")})
         before = os.environ.get(HELD)
         os.environ[HELD] = str(os.getpid())
         try:
@@ -52,9 +48,7 @@ def project_lock(
             os.environ.pop(HELD, None)
             if before is not None:
                 os.environ[HELD] = before
-            stream.seek(0)
-            stream.truncate()
-            stream.flush()
+            _sign(stream, None)
 
 
 @contextlib.contextmanager
@@ -94,6 +88,14 @@ def _acquire(stream: Any, lock: Path, wait: float, on_wait: Callable[[str], None
             time.sleep(PAUSE)
         else:
             return
+
+
+def _sign(stream: Any, holder: dict[str, Any] | None) -> None:
+    """Note who holds the lock; on a full disk it is held without a name."""
+    with contextlib.suppress(OSError):
+        stream.truncate(0)
+        if holder:
+            stream.write(json.dumps(holder).encode())
 
 
 def _held_for_us(lock: Path) -> bool:

@@ -1,0 +1,182 @@
+"""Whatever is wrong with the input, psw says what, where and what to do, with the right exit code, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def test_no_project_here(psw, tmp_path):
+    answer = psw("app", "list")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert answer.stderr == f"error: no psw.yml in {tmp_path}/here or above\n  make one with: psw init\n"
+
+
+def test_an_error_is_one_object_too(psw_json, tmp_path):
+    message = f"no psw.yml in {tmp_path}/here or above"
+    assert psw_json("app", "list") == (2, {"ok": False, "error": {"code": "project", "message": message, "hint": "make one with: psw init"}})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{host: 192.0.2.10}", "{host: 192.0.2.10, hots: 1}", "psw.yml:4: unknown key 'hots' in nodes.pve1, did you mean 'host'?"),
+        ("{host: 192.0.2.10}", "{host: [1]}", "psw.yml:4: nodes.pve1.host must be a host name or an IP address, not a list"),
+        ("apps: [", "apps: [[", "psw.yml:6: this is not YAML: did not find expected ',' or ']'"),
+        ("openwebui]", "openwebiu]", "psw.yml:5: no app called 'openwebiu', did you mean 'openwebui'?"),
+    ],
+)
+def test_a_mistake_in_psw_yml_is_named_with_its_line(psw, project, edit, old, new, message):
+    edit("psw.yml", old, new)
+    answer = psw("plan")
+    assert (answer.exit_code, answer.stdout, answer.stderr) == (2, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("app", "add", "olama"), "no app called 'olama', did you mean 'ollama'?"),
+        (("app", "add", "@ia"), "no stack called '@ia', did you mean '@ai'?"),
+        (("app", "remove", "postgrs"), "no app called 'postgrs', did you mean 'postgres'?"),
+        (("node", "show", "pve"), "psw.yml: no node called 'pve', did you mean 'pve1'?"),
+        (("node", "setup-gpu", "pv1"), "psw.yml: no node called 'pv1', did you mean 'pve1'?"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_near_match(psw, project, args, message):
+    answer = psw(*args)
+    assert (answer.exit_code, answer.stdout, answer.stderr) == (2, "", f"error: {message}\n")
+
+
+def test_a_stack_that_is_not_built_is_refused_by_name(psw, project):
+    answer = psw("app", "add", "@voice")
+    assert (answer.exit_code, answer.stdout) == (3, "")
+    assert answer.stderr == "refused: the stack @voice (speech in and out for Home Assistant) is not built yet\n  psw runs: @ai\n"
+
+
+def test_an_app_that_others_need_is_not_removed(psw_json, project):
+    refusal = {"code": "needed_by_others", "message": "openwebui needs ollama", "hint": "remove both: psw app remove ollama openwebui"}
+    assert psw_json("app", "remove", "ollama") == (3, {"ok": False, "error": refusal, "refusal": refusal})
+
+
+def test_a_node_that_is_there_with_another_address_is_not_overwritten(psw, project):
+    answer = psw("node", "add", "pve1", "--host", "192.0.2.99")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert answer.stderr == "error: psw.yml:4: there is a node pve1 already, with other settings\n  change it there by hand\n"
+
+
+@pytest.mark.parametrize("verb", [("plan",), ("deploy", "converge"), ("deploy", "converge", "--check")])
+def test_a_node_that_was_not_set_up_is_refused_with_the_command_to_run(psw_json, project, verb):
+    (project / "nodes/pve1/gpu.yml").unlink()
+    code, said = psw_json(*verb)
+    assert code == 3
+    assert said["refusal"] == {
+        "code": "node_not_set_up",
+        "message": "no GPU is recorded for pve1, and the planned apps need one",
+        "hint": "run: psw node setup-gpu pve1",
+    }
+
+
+def test_a_recorded_vendor_that_differs_from_the_plan_is_refused(psw, psw_json, project, edit):
+    assert psw("plan", "--write").exit_code == 0
+    edit("deployment-plan.yml", "vendor: nvidia", "vendor: amd")
+    code, said = psw_json("deploy", "converge")
+    assert (code, said["refusal"]["code"]) == (3, "vendor_mismatch")
+    assert said["refusal"]["message"] == "psw-ai is planned for amd, but the GPU recorded for pve1 is nvidia"
+
+
+def test_a_converge_of_nothing_is_an_error(psw, project, edit):
+    edit("psw.yml", "apps: [ollama, openwebui]", "apps: []")
+    answer = psw("deploy", "converge")
+    assert (answer.exit_code, answer.stderr) == (2, "error: there is nothing to run: psw.yml names no apps\n  add some with: psw app add @ai\n")
+
+
+def test_a_limit_that_the_plan_does_not_have_is_an_error(psw, project):
+    answer = psw("deploy", "converge", "--limit", "psw-cor")
+    assert (answer.exit_code, answer.stderr) == (2, "error: --limit: no target called 'psw-cor', did you mean 'psw-core'?\n  see: psw deploy converge --help\n")
+    assert not (project / "deployment-plan.yml").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (("ap", "list"), "there is no 'psw ap'; did you mean 'app'?\n  see: psw --help"),
+        (("app", "lsit"), "there is no 'psw app lsit'; did you mean 'list'?\n  see: psw app --help"),
+        (("app", "x"), "there is no 'psw app x'; there is: add, remove, list\n  see: psw app --help"),
+        (("app", "add"), "Missing argument 'NAME|@STACK...'\n  see: psw app add --help"),
+        (("app", "list", "--", "-x"), "psw app list runs no playbook, so it takes nothing after --\n  see: psw app list --help"),
+    ],
+)
+def test_wrong_usage_is_answered_in_two_lines(psw, args, text):
+    answer = psw(*args)
+    assert (answer.exit_code, answer.stdout, answer.stderr) == (2, "", f"error: {text}\n")
+
+
+@pytest.mark.parametrize("args", [("key", "list"), ("model", "pull", "llama"), ("doctor",), ("deploy", "reset")])
+def test_a_verb_that_is_not_built_yet_is_refused_by_name(psw_json, args):
+    code, said = psw_json(*args)
+    verb = " ".join(args[: 2 if args[0] == "deploy" else 1])
+    assert (code, said["refusal"]["code"], said["refusal"]["message"]) == (3, "not_built_yet", f"psw {verb} is not built yet")
+
+
+def test_a_bug_keeps_its_traceback_and_json_its_one_object(psw_json, monkeypatch):
+    monkeypatch.setattr("psw_cli.app.opened", lambda _settings: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        psw_json("app", "list")
+
+
+@pytest.fixture
+def other_psw(project):
+    """Another psw at work in the project."""
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom ansible_collections.psw.ai.plugins.plugin_utils._lock import project_lock\n"
+        "with project_lock(Path(sys.argv[1]), command='psw deploy converge'):\n    print('held', flush=True)\n    time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, project], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_another_psw_at_work_is_named(psw_json, project, other_psw):
+    code, said = psw_json("app", "add", "@ai", "--lock-timeout", "0")
+    assert (code, said["refusal"]["code"]) == (3, "locked")
+    assert f"psw deploy converge (pid {other_psw.pid}, since " in said["refusal"]["message"]
+
+
+def test_psw_waits_for_another_one_and_says_so(psw, project, other_psw):
+    started = time.monotonic()
+    subprocess.Popen(["sh", "-c", f"sleep 1; kill {other_psw.pid}"])
+    answer = psw("app", "remove", "openwebui", "--lock-timeout", "30")
+    assert answer.exit_code == 0
+    assert answer.stderr.startswith(f"waiting for psw deploy converge (pid {other_psw.pid}, ")
+    assert time.monotonic() - started > 0.9
+
+
+def test_looking_needs_no_lock(psw, project, other_psw):
+    assert psw("app", "list", "--lock-timeout", "0").exit_code == 0
+
+
+def test_a_full_disk_leaves_psw_yml_whole(project):
+    before = (project / "psw.yml").read_text()
+
+    def no_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    done = subprocess.run(
+        [sys.executable, "-c", "from psw_cli.main import main; main()", "-C", project, "app", "remove", "openwebui"],
+        preexec_fn=no_room,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("error: cannot write ")
+    assert (project / "psw.yml").read_text() == before

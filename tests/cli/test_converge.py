@@ -1,0 +1,266 @@
+"""Runs of real playbooks through psw: what people and programs are told, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+LOCAL = """\
+ansible_connection: local
+ansible_host: 127.0.0.1
+ansible_python_interpreter: /usr/bin/python3
+"""
+PSW = [sys.executable, "-c", "from psw_cli.main import main; main()"]
+
+
+@pytest.fixture
+def converge(project, psw, tmp_path, monkeypatch):
+    """Run `psw deploy converge` with these tasks in place of the collection's; both targets are this machine."""
+    (project / "host_vars").mkdir()
+    for target in ("psw-ai", "psw-core"):
+        (project / "host_vars" / f"{target}.yml").write_text(LOCAL)
+
+    def run(tasks, *args, hosts="psw-core"):
+        play = {"name": "Bring up the apps", "hosts": hosts, "gather_facts": False, "tasks": tasks}
+        playbook = tmp_path / "playbook.yml"
+        playbook.write_text(json.dumps([play]))
+        monkeypatch.setattr("psw_cli.deploy.PLAYBOOK", str(playbook))
+        return psw("deploy", "converge", *args)
+
+    return run
+
+
+def logs(project):
+    return sorted((project / ".psw" / "runs").glob("*.log"))
+
+
+def write(path, content="new\n"):
+    return {"name": "Write a file", "ansible.builtin.copy": {"dest": str(path), "content": content, "mode": "0644"}}
+
+
+def test_a_run_tells_what_changed_where_and_how_long_it_took(converge, project, tmp_path):
+    answer = converge([write(tmp_path / "file")])
+    assert answer.exit_code == 0, answer.output
+    lines = answer.stdout.splitlines()
+    assert lines[0] == "wrote deployment-plan.yml"
+    assert lines[1].startswith("changed 1 thing (")
+    assert lines[3:] == ["HOST      OK  CHANGED", "psw-core  1   1"]
+    assert answer.stderr.startswith("psw deploy converge\n  psw-core       Bring up the apps        changed  ")
+
+
+def test_a_second_run_has_nothing_to_do(converge, tmp_path):
+    converge([write(tmp_path / "file")])
+    assert converge([write(tmp_path / "file")]).stdout.startswith("nothing to do: all is as it should be (")
+
+
+def test_a_run_in_json_is_one_object(converge, project, tmp_path):
+    answer = converge([write(tmp_path / "file")], "--json")
+    said = json.loads(answer.stdout)
+    assert {key: said[key] for key in ("ok", "check", "plan_written", "changed", "changes")} == {
+        "ok": True,
+        "check": False,
+        "plan_written": True,
+        "changed": 1,
+        "changes": [{"host": "psw-core", "role": "", "task": "Write a file"}],
+    }
+    assert said["hosts"]["psw-core"] == {"ok": 1, "changed": 1, "failed": 0, "unreachable": 0, "skipped": 0, "rescued": 0}
+    assert said["log"] == str(logs(project)[0])
+    assert 0 < said["duration_s"] < 120
+
+
+def test_a_check_shows_the_difference_and_changes_nothing(converge, project, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("old\n")
+    answer = converge([write(file)], "--check", "--diff")
+    assert answer.exit_code == 0
+    assert answer.stdout.startswith("would change 1 thing; nothing was changed (")
+    assert "psw-core  -     Write a file\n" in answer.stdout
+    assert "psw-core, Write a file\n--- before: " in answer.stdout
+    assert "\n-old\n+new\n" in answer.stdout
+    assert file.read_text() == "old\n"
+    assert not (project / "deployment-plan.yml").exists()
+
+
+def test_a_failure_names_the_layer_the_task_the_reason_and_the_log(converge, project):
+    answer = converge([{"name": "Start it", "ansible.builtin.fail": {"msg": "the unit did not start"}}])
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    log = f".psw/runs/{logs(project)[0].name}"
+    assert answer.stderr.endswith(f"\nerror: target psw-core, task 'Start it' failed: the unit did not start\n  the log of this run: {log}\n")
+
+
+def test_a_failure_in_an_apps_role_names_the_app(converge, project, tmp_path, monkeypatch):
+    (tmp_path / "roles/openwebui/tasks").mkdir(parents=True)
+    (tmp_path / "roles/openwebui/tasks/main.yml").write_text(json.dumps([{"name": "Answer", "ansible.builtin.fail": {"msg": "no answer"}}]))
+    monkeypatch.setenv("ANSIBLE_ROLES_PATH", str(tmp_path / "roles"))
+    said = json.loads(converge([{"ansible.builtin.include_role": {"name": "openwebui"}}], "--json").stdout)
+    assert said["error"]["message"] == "app openwebui on psw-core, task 'Answer' failed: no answer"
+    assert (said["layer"], said["host"], said["task"]) == ("app openwebui on psw-core", "psw-core", "Answer")
+
+
+def test_a_delegated_failure_names_the_node(converge, project):
+    (project / "host_vars/pve1.yml").write_text(LOCAL)
+    task = {"name": "Make the container", "ansible.builtin.command": "false", "delegate_to": "pve1"}
+    answer = converge([task])
+    assert "error: node pve1, task 'Make the container' failed: non-zero return code\n" in answer.stderr
+
+
+def test_a_refusal_of_a_task_is_a_refusal(converge, tmp_path, monkeypatch):
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/refuse.py").write_text(
+        "#!/usr/bin/python\nfrom ansible.module_utils.basic import AnsibleModule\n"
+        "AnsibleModule({}).fail_json(msg='no', refusal={'code': 'no_pool', 'message': 'no local NVMe pool', 'hint': 'name one'})\n"
+    )
+    monkeypatch.setenv("ANSIBLE_LIBRARY", str(tmp_path / "library"))
+    answer = converge([{"name": "Refuse", "refuse": {}}], "--json")
+    assert answer.exit_code == 3
+    assert json.loads(answer.stdout)["refusal"] == {"code": "no_pool", "message": "no local NVMe pool", "hint": "name one"}
+
+
+def test_a_node_that_does_not_answer_is_named_with_what_to_try(converge, project, edit):
+    edit("psw.yml", "{host: 192.0.2.10}", "{host: 127.0.0.1, port: 1}")
+    answer = converge([{"name": "Look", "ansible.builtin.command": "true"}], hosts="pve1")
+    assert (answer.exit_code, answer.stdout) == (4, "")
+    assert "error: node pve1 cannot be reached: " in answer.stderr
+    assert "\n  try: ssh -p 1 root@127.0.0.1; the address stands in psw.yml; the log of this run: .psw/runs/" in answer.stderr
+
+
+def test_an_ignored_failure_is_none(converge):
+    assert converge([{"ansible.builtin.command": "false", "ignore_errors": True, "changed_when": False}]).exit_code == 0
+
+
+def test_what_ansible_cannot_read_is_told_in_its_words(converge):
+    answer = converge([{"name": "x", "no.such.module": {}}])
+    assert answer.exit_code == 1
+    assert "error: couldn't resolve module/action 'no.such.module'" in answer.stderr
+
+
+def test_arguments_after_the_dashes_reach_ansible(converge):
+    answer = converge([{"ansible.builtin.fail": {"msg": "{{ why }}"}}], "--", "-e", "why=because", "--forks", "1")
+    assert "failed: because\n" in answer.stderr
+
+
+def test_a_limit_leaves_the_other_targets_alone(converge):
+    answer = converge([{"ansible.builtin.command": "true", "changed_when": True}], "--limit", "psw-ai", hosts="targets")
+    assert answer.stdout.splitlines()[-1] == "psw-ai  1   1"
+
+
+def test_v_shows_what_ansible_says(converge):
+    assert "ok: [psw-core] => {\n" in converge([{"ansible.builtin.debug": {"msg": "hello"}}], "-v").stderr.replace("\r", "")
+
+
+def test_the_log_is_the_owners_alone_and_has_no_colours(converge, project):
+    converge([{"name": "Say it", "ansible.builtin.debug": {"msg": "hello"}}])
+    (log,) = logs(project)
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert log.name.endswith("-deploy-converge.log")
+    text = log.read_text()
+    assert "TASK [Say it]" in text
+    assert "\x1b" not in text
+
+
+@pytest.fixture
+def secret(project):
+    """A secret that the project's file holds."""
+    init = subprocess.run([*PSW, "init", str(project / "other"), "--domain", "x.example"], capture_output=True, text=True, check=False)
+    assert init.returncode == 0, init.stderr
+    (project / "other/.sops.yaml").rename(project / ".sops.yaml")
+    code = (
+        "import sys\nfrom ansible_collections.psw.ai.plugins.plugin_utils._project import Project\n"
+        "from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets\n"
+        "Secrets(Project.open(sys.argv[1])).set('postgres', 'postgres_password', 'Tr0ub4dor-and-3')"
+    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run([sys.executable, "-c", code, project], check=True, env={**os.environ, "PATH": path})
+    return "Tr0ub4dor-and-3"
+
+
+def test_no_log_results_and_known_secrets_reach_neither_log_nor_output(converge, project, secret):
+    hidden = {"name": "Hide it", "ansible.builtin.command": f"echo {secret}", "no_log": True}
+    slips = {"name": "Let it slip", "ansible.builtin.fail": {"msg": f"password is {secret}"}}
+    answer = converge([hidden, slips], "--json", "-v")
+    assert answer.exit_code == 1
+    assert json.loads(answer.stdout)["error"]["message"] == "target psw-core, task 'Let it slip' failed: password is ********"
+    left = [file for file in (project / ".psw").rglob("*") if file.is_file()]
+    assert logs(project)[0] in left
+    assert [file for file in left if secret in file.read_text()] == []
+    assert secret not in answer.output
+
+
+def test_a_run_leaves_nothing_but_its_log(converge, project):
+    converge([{"ansible.builtin.debug": {"msg": "hello"}}])
+    assert sorted(path.name for path in (project / ".psw").iterdir()) == ["lock", "runs"]
+
+
+def test_secrets_that_cannot_be_opened_stop_a_run_before_it_starts(converge, project, secret, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "none.txt"))
+    answer = converge([{"ansible.builtin.debug": {"msg": "hello"}}])
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert logs(project) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_stops_ansible_and_may_be_repeated(project, tmp_path, number):
+    with running(project, tmp_path) as process:
+        os.kill(process.pid, number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert json.loads(out)["error"] == {
+        "code": "interrupted",
+        "message": "psw deploy converge: stopped as you asked",
+        "hint": "it is safe to run it again",
+    }
+    assert workers(project) == []
+    assert sorted(path.name for path in (project / ".psw").iterdir()) == ["lock", "runs"]
+    assert (project / ".psw/lock").read_text() == ""
+
+
+def test_a_killed_psw_takes_ansible_along_and_the_next_one_tidies_up(project, tmp_path, converge):
+    with running(project, tmp_path) as process:
+        process.kill()
+        process.wait()
+    deadline = time.monotonic() + 30
+    while workers(project) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert workers(project) == []
+    assert converge([{"ansible.builtin.debug": {"msg": "hello"}}]).exit_code == 0
+    assert sorted(path.name for path in (project / ".psw").iterdir()) == ["lock", "runs"]
+
+
+def running(project, tmp_path):
+    """Start a converge that waits in its task, and return when it does."""
+    (project / "host_vars").mkdir(exist_ok=True)
+    (project / "host_vars/psw-core.yml").write_text(LOCAL)
+    started = tmp_path / "started"
+    started.unlink(missing_ok=True)
+    wait = {"name": "Wait", "ansible.builtin.shell": f"touch {started}; exec sleep 300"}
+    (tmp_path / "wait.yml").write_text(json.dumps([{"hosts": "psw-core", "gather_facts": False, "tasks": [wait]}]))
+    code = f"import psw_cli.deploy\npsw_cli.deploy.PLAYBOOK = {str(tmp_path / 'wait.yml')!r}\nfrom psw_cli.main import main\nmain()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "deploy", "converge", "--json"], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not started.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert started.exists(), process.communicate()[1]
+    return process
+
+
+def workers(project):
+    """Return the command lines of what still runs for this project."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if str(project / "psw.yml") in line:
+            found.append(line)
+    return found

@@ -1,0 +1,163 @@
+"""The verbs that work on the project alone: init, node, app, plan."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+PLAN = """\
+TARGET    NODE  GPU     CORES  MEMORY MIB  DISK GIB
+psw-ai    pve1  nvidia  4      8704        24
+psw-core  pve1  -       2      3200        17
+
+home.example
+└─ pve1
+   ├─ psw-ai (GPU 0000:01:00.0)
+   │  ├─ ollama (wished)
+   │  └─ dataset models: 100G on pool auto
+   └─ psw-core
+      ├─ postgres (needed by openwebui)
+      ├─ openwebui (wished)
+      └─ caddy (needed by openwebui)
+"""
+
+
+def test_init_makes_a_project_and_says_what_comes_next(psw, tmp_path):
+    answer = psw("init", "my-home", "--domain", "home.example")
+    assert answer.exit_code == 0
+    assert answer.stdout == (
+        "project  my-home\n"
+        "domain   home.example\n"
+        f"age key  {tmp_path}/age/keys.txt (made now: keep a copy in a safe place)\n"
+        "next: cd my-home && psw node add pve1 --host ADDRESS\n"
+    )
+    assert Path("my-home/psw.yml").exists()
+
+
+def test_init_uses_an_age_key_that_is_there(psw):
+    psw("init", "one", "--domain", "home.example")
+    assert "keys.txt (was there, and is used)\n" in psw("init", "two", "--domain", "home.example").stdout
+
+
+def test_init_makes_the_project_that_c_names(psw_json, tmp_path):
+    code, said = psw_json("init", "--domain", "home.example", "-C", tmp_path / "there")
+    assert (code, said["ok"], said["project"]) == (0, True, str(tmp_path / "there"))
+    assert said["age"]["new"] is True
+    assert said["age"]["recipients"][0].startswith("age1")
+
+
+def test_init_never_prints_the_age_secret(psw, tmp_path):
+    answer = psw("--json", "init", "my-home", "--domain", "home.example")
+    secret = next(line for line in (tmp_path / "age/keys.txt").read_text().splitlines() if line.startswith("AGE-SECRET-KEY"))
+    assert secret not in answer.output
+
+
+def test_a_node_is_added_once_and_comments_stay(psw, project):
+    assert psw("node", "add", "pve2", "--host", "192.0.2.11").stdout == "added pve2 at 192.0.2.11\nnext: psw node setup-gpu pve2\n"
+    assert psw("node", "add", "pve2", "--host", "192.0.2.11").stdout.startswith("nothing to add: there was pve2")
+    assert "# the box under the stairs" in (project / "psw.yml").read_text()
+
+
+def test_a_node_keeps_how_to_log_in(psw_json, project):
+    code, said = psw_json("node", "add", "pve2", "--host", "pve2.lan", "--user", "admin", "--port", "2222", "--ssh-key", "~/.ssh/pve")
+    assert (code, said["changed"]) == (0, True)
+    assert said["node"] == {"name": "pve2", "host": "pve2.lan", "user": "admin", "port": 2222, "ssh_key": "~/.ssh/pve", "budget": {}}
+
+
+def test_nodes_are_listed_with_their_gpus(psw, project):
+    psw("node", "add", "pve2", "--host", "192.0.2.11")
+    assert psw("node", "list").stdout == (
+        "NODE  ADDRESS     VENDOR  GPU               RECORDED\n"
+        "pve1  192.0.2.10  nvidia  GeForce RTX 3060  2026-11-22T10:00:00Z\n"
+        "pve2  192.0.2.11  -       -                 -\n"
+    )
+
+
+def test_a_recorded_node_shows_its_record_and_its_verdict(psw, project):
+    text = psw("node", "show", "pve1").stdout
+    assert "driver version   580.159.04\n" in text
+    assert "verdict          ready: 12288 MiB of GPU memory for models\n" in text
+    assert text.endswith("0000:01:00.0  GeForce RTX 3060  Ampere  12288     12288       driver\n")
+
+
+def test_a_node_without_record_says_how_to_get_one(psw_json, project):
+    psw_json("node", "add", "pve2", "--host", "192.0.2.11")
+    code, said = psw_json("node", "show", "pve2")
+    assert (code, said["record"]) == (0, None)
+    assert said["verdict"] == {"ready": False, "code": "node_not_set_up", "message": "no GPU is recorded; run: psw node setup-gpu pve2"}
+
+
+@pytest.fixture
+def empty(project, edit):
+    """The project before any app was wished for."""
+    edit("psw.yml", "apps: [ollama, openwebui]", "apps: []")
+    return project
+
+
+def test_an_added_stack_shows_what_came_in_and_why(psw, empty):
+    assert psw("app", "add", "@ai").stdout == (
+        "added ollama\nadded postgres (needed by openwebui)\nadded openwebui\nadded caddy (needed by openwebui)\nnext: psw deploy converge\n"
+    )
+
+
+def test_adding_what_is_there_changes_nothing(psw, psw_json, project):
+    assert psw("app", "add", "@ai").stdout == "nothing to add: @ai was there\n"
+    assert psw_json("app", "add", "ollama") == (0, {"ok": True, "changed": False, "added": [], "apps": ["ollama", "openwebui"]})
+
+
+def test_a_removed_app_takes_along_what_only_it_needed(psw, project):
+    assert psw("app", "remove", "openwebui").stdout == (
+        "removed postgres (was needed by openwebui)\nremoved openwebui\nremoved caddy (was needed by openwebui)\nnext: psw deploy converge\n"
+    )
+
+
+def test_the_list_tells_wished_needed_available_and_later(psw_json, project, edit):
+    edit("psw.yml", "apps: [ollama, openwebui]", "apps: [ollama]")
+    _, said = psw_json("app", "list")
+    assert {app["name"]: app["state"] for app in said["apps"]} == {"caddy": "available", "ollama": "wished", "openwebui": "available", "postgres": "available"}
+    assert {stack["name"]: stack["state"] for stack in said["stacks"]}["@voice"] == "not built yet"
+
+
+def test_the_list_says_why_an_app_runs(psw, project):
+    assert "postgres   needed by openwebui  Keeps the apps' databases, with pgvector\n" in psw("app", "list").stdout
+
+
+def test_the_plan_is_a_table_and_a_tree(psw, project):
+    assert psw("plan").stdout == f"{PLAN}\nnot written yet: psw plan --write\n"
+    assert not (project / "deployment-plan.yml").exists()
+
+
+def test_a_written_plan_is_current_until_wishes_change(psw, psw_json, project):
+    assert psw("plan", "--write").stdout == f"{PLAN}\nwritten to deployment-plan.yml\n"
+    assert psw("plan").stdout == f"{PLAN}\nas in deployment-plan.yml\n"
+    psw("app", "remove", "openwebui")
+    assert psw_json("plan")[1]["current"] is False
+
+
+def test_the_plan_of_no_apps_is_empty(psw, empty):
+    assert psw("plan").stdout.startswith("nothing to run: psw.yml names no apps; add some with: psw app add @ai\n")
+
+
+def test_status_before_the_first_converge_says_so(psw, project):
+    assert psw("status").stdout == "nothing is deployed yet; do so with: psw deploy converge\n"
+
+
+@pytest.mark.parametrize("args", [("-C", "DIR", "app", "list", "--json"), ("app", "--json", "-C", "DIR", "list"), ("--json", "app", "list", "-C", "DIR")])
+def test_global_options_may_stand_anywhere(psw, project, monkeypatch, args):
+    monkeypatch.chdir("/")
+    answer = psw(*(project if arg == "DIR" else arg for arg in args))
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout)["ok"] is True
+
+
+def test_the_project_may_come_from_the_environment(psw_json, project, monkeypatch):
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("PSW_PROJECT", str(project))
+    assert psw_json("app", "list")[0] == 0
+
+
+def test_c_wins_over_the_environment(psw_json, project, monkeypatch):
+    monkeypatch.setenv("PSW_PROJECT", "/nowhere")
+    assert psw_json("app", "list", "-C", project)[0] == 0
