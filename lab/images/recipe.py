@@ -20,6 +20,11 @@ class Image:
     name: str
     tag: str
 
+    @property
+    def version(self) -> str:
+        """The upstream version: the tag without its decoration."""
+        return self.tag.removeprefix("v").partition("-")[0]
+
     def __str__(self) -> str:
         """Return the reference that podman pulls."""
         return f"{self.name}:{self.tag}"
@@ -84,17 +89,16 @@ def catalogued(catalogue: Path = CATALOGUE) -> dict[str, Image]:
 
 
 def load(directory: Path, images: dict[str, Image]) -> Recipe:
-    """Return the recipe in a directory; `{version}` in its requirements is the catalogue's tag without its decoration."""
+    """Return the recipe in a directory; `{version}` in its requirements is the image's."""
     key = directory.name
     if key not in images:
         raise LabError(f"lab/images/{key} has a recipe, but catalog/images.yml has no image {key!r}")
     data = yaml.safe_load((directory / "recipe.yml").read_text(encoding="utf-8"))
-    version = images[key].tag.removeprefix("v").partition("-")[0]
     wheels = tuple(
         Wheels(
             python=str(entry["python"]),
             into=entry["into"],
-            requirements=tuple(line.format(version=version) for line in entry["requirements"]),
+            requirements=tuple(line.format(version=images[key].version) for line in entry["requirements"]),
             without=tuple(entry.get("without", ())),
         )
         for entry in data.get("wheels", ())

@@ -41,14 +41,14 @@ def _debootstrap(release: str, home: Path) -> None:
     if not KEYRING.exists():
         raise LabError(f"{KEYRING} is missing; install debian-archive-keyring")
     uris = apt_uris()
-    signed = f"[signed-by={KEYRING}]"
+    suites = ((uris["debian"], release), (uris["debian"], f"{release}-updates"), (uris["security"], f"{release}-security"))
     options = home / "apt.conf"
     options.write_text("\n".join(apt_settings().values()) + '\nAcquire::Languages "none";\n', encoding="utf-8")
     run(
         "nice", "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=ca-certificates", f"--aptopt={options}",
         "--skip=cleanup/apt/lists", "--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={path}" for path in DPKG_EXCLUDES),
         release, home / "root",
-        f"deb {signed} {uris['debian']} {release} main", f"deb {signed} {uris['debian']} {release}-updates main", f"deb {signed} {uris['security']} {release}-security main",
+        *(f"deb [signed-by={KEYRING}] {uri} {suite} main" for uri, suite in suites),
         env={**os.environ, "TMPDIR": str(home)},
     )  # fmt: skip
     (home / "root/etc/resolv.conf").touch()
@@ -58,7 +58,7 @@ def _install_wheels(recipe: Recipe, wheels: Wheels, upper: Path, scratch: Path) 
     """Install Python packages into the tree, from outside; nothing is compiled."""
     left_out = scratch / "left-out.txt"
     left_out.write_text("".join(f"{name}; sys_platform == 'never'\n" for name in wheels.without), encoding="utf-8")
-    constraints = ["--constraint", recipe.constraints] if recipe.constraints.exists() else []
+    constraints = ["--constraint", str(recipe.constraints)] if recipe.constraints.exists() else []
     run(
         "nice", *_uv(), "pip", "install", "--quiet", "--no-progress", "--only-binary=:all:", "--python-version", wheels.python, "--python-platform", PLATFORM,
         "--target", upper / wheels.into, "--override", left_out, *constraints, *wheels.requirements,
@@ -85,5 +85,8 @@ def assemble(recipe: Recipe, lower: Path, scratch: Path) -> Path:
         shutil.copytree(recipe.files, upper, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     upper.chmod(0o755)
     script = recipe.script.read_text(encoding="utf-8") if recipe.script.exists() else ":"
-    run("nice", "unshare", "--mount", "--propagation", "private", "sh", HERE / "assemble.sh", lower, upper, work, merged, *recipe.packages, stdin=script)
+    run(
+        "nice", "unshare", "--mount", "--propagation", "private", "sh", HERE / "assemble.sh", lower, upper, work, merged, *recipe.packages,
+        stdin=script, env={**os.environ, "IMAGE_VERSION": recipe.image.version},
+    )  # fmt: skip
     return upper

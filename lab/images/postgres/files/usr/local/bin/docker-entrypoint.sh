@@ -71,7 +71,5 @@ if [[ $1 == postgres ]]; then
     from_file POSTGRES_INITDB_ARGS
     if [[ ! -s $PGDATA/PG_VERSION ]]; then first_start; fi
     unset POSTGRES_PASSWORD
-    # The image's own setting: without it only the container itself gets in.
-    set -- "$@" -c listen_addresses='*'
 fi
 exec "$@"

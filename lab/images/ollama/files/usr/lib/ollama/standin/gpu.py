@@ -1,0 +1,117 @@
+"""Which devices the engine may use. The truth is the container's: its device nodes, its driver library, and the kernel's driver.
+
+The weights are computed on the CPU here in any case; a GPU counts when everything that the real engine needs for it is in place.
+"""
+
+import errno
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from standin.settings import Settings
+
+NODES = ("dev/nvidia0", "dev/nvidiactl", "dev/nvidia-uvm")
+LIBRARY_DIRECTORIES = ("usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/local/nvidia/lib64", "usr/lib")
+# The lab's switch: while this file is there, the engine finds no GPU.
+FORCE_CPU = "run/psw-lab/force-cpu"
+# A container's own /proc may not show the driver's part; the lab puts it here too.
+DRIVER = ("proc/driver/nvidia", "run/psw-lab/driver/nvidia")
+_DEFAULT_MIB = 12288
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device for inference."""
+
+    library: str
+    identity: str
+    name: str
+    compute: str
+    driver: str
+    pci_id: str
+    total: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """The GPU, or why there is none."""
+
+    device: Device | None
+    reason: str
+
+
+def usable(path: Path) -> str:
+    """Return why a device node cannot be used; empty when it can. A node without hardware behind it opens with ENXIO, which is fine."""
+    try:
+        if not stat.S_ISCHR(path.stat().st_mode):
+            return f"/{path.name} is no device"
+        os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+    except OSError as exc:
+        if exc.errno not in {errno.ENXIO, errno.ENODEV, errno.EIO}:
+            return f"{path}: {exc.strerror}"
+    return ""
+
+
+def library_version(root: Path) -> str | None:
+    """Return the version of the driver's library that the loader would take: libcuda.so.1 must lead to libcuda.so.<version>."""
+    for directory in LIBRARY_DIRECTORIES:
+        link = root / directory / "libcuda.so.1"
+        if link.exists():
+            return link.resolve().name.removeprefix("libcuda.so.")
+    return None
+
+
+def kernel_version(text: str) -> str | None:
+    """Return the version in /proc/driver/nvidia/version."""
+    found = re.search(r"Kernel Module(?: for \S+)?\s+(\d+(?:\.\d+)+)", text)
+    return found.group(1) if found else None
+
+
+def _fields(file: Path) -> dict[str, str]:
+    """Return the `Name: value` lines of a file."""
+    if not file.is_file():
+        return {}
+    pairs = (line.partition(":") for line in file.read_text(encoding="utf-8").splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _switched_off(settings: Settings, root: Path) -> str:
+    """Return who wants no GPU; empty when nobody does."""
+    if settings.llm_library.startswith("cpu"):
+        return f"OLLAMA_LLM_LIBRARY={settings.llm_library}"
+    if settings.visible_devices in {"", "-1"}:
+        return "CUDA_VISIBLE_DEVICES hides every GPU"
+    return "the lab forces the CPU" if (root / FORCE_CPU).exists() else ""
+
+
+def _driver(root: Path) -> tuple[Path | None, str | None]:
+    """Return the directory where the kernel's driver shows itself, and its version."""
+    home = next((root / place for place in DRIVER if (root / place / "version").is_file()), None)
+    return home, kernel_version((home / "version").read_text(encoding="utf-8")) if home else None
+
+
+def find(settings: Settings, root: Path = Path("/")) -> Found:
+    """Return the GPU that everything fits, or the first thing that does not."""
+    reason = _switched_off(settings, root) or next(filter(None, (usable(root / node) for node in NODES)), "")
+    library = library_version(root)
+    home, kernel = _driver(root)
+    if reason:
+        pass
+    elif library is None:
+        reason = "libcuda.so.1: cannot open shared object file: No such file or directory"
+    elif kernel is None:
+        reason = "the NVIDIA kernel module is not loaded"
+    elif kernel != library:
+        reason = f"system has unsupported display driver / cuda driver combination: library {library}, kernel module {kernel}"
+    return Found(None, reason) if reason else Found(_device(home, kernel), "")
+
+
+def _device(home: Path | None, kernel: str | None) -> Device:
+    card = next(iter(sorted((home / "gpus").glob("*"))), None) if home else None
+    about, lab = (_fields(card / "information"), _fields(card / "lab")) if card else ({}, {})
+    total = int(lab.get("memory_mib", _DEFAULT_MIB)) << 20
+    return Device(
+        "CUDA", about.get("GPU UUID", "GPU-0"), about.get("Model", "NVIDIA GPU"), lab.get("compute", ""), kernel or "", card.name if card else "", total
+    )

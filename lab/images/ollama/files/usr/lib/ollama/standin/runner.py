@@ -1,0 +1,43 @@
+"""The process that holds one model: llama.cpp's own server, in a process of its own as Ollama's runner is."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+
+
+def main() -> None:
+    """Serve one model until told to stop."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--context", type=int, required=True)
+    parser.add_argument("--parallel", type=int, default=1)
+    options = parser.parse_args()
+
+    import xllamacpp  # noqa: PLC0415 - 100 MiB that only this process needs
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = options.model
+    parameters.port = options.port
+    parameters.n_ctx = options.context * options.parallel
+    parameters.n_parallel = options.parallel
+    parameters.warmup = False
+    threads = max(1, len(os.sched_getaffinity(0)))
+    parameters.cpuparams.n_threads = threads
+    parameters.cpuparams_batch.n_threads = threads
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server = xllamacpp.Server(parameters)
+    print(f"runner: {server.listening_address}", file=sys.stderr, flush=True)
+    parent = os.getppid()
+    while not stop.wait(1.0):
+        if os.getppid() != parent:
+            break  # nobody asks any more
+    os._exit(0)  # nothing to save; llama.cpp's own goodbye takes a second
+
+
+if __name__ == "__main__":
+    main()
