@@ -65,7 +65,7 @@ class Container:
             self.result.update(changed=True, vmid=vmid, diff={"before": _text(planned), "after": ""})
             if not self.check_mode:
                 if row["status"] == "running":
-                    self.pve.pct("stop", vmid)
+                    self.pve.power("stop", vmid)
                 self.pve.pct("destroy", vmid, "--purge", "1")
         return self.result
 
@@ -154,8 +154,8 @@ class Container:
             return running
         vmid = self.result["vmid"]
         if restart:
-            self.pve.pct("shutdown", vmid, "--forceStop", "1", "--timeout", STOP_SECONDS)
-        self.pve.pct("start", vmid)
+            self.pve.power("shutdown", vmid, "--forceStop", "1", "--timeout", STOP_SECONDS)
+        self.pve.power("start", vmid)
         return True
 
     def _meet(self):

@@ -109,7 +109,9 @@ def startup(current, order):
 
 def mounts(running, planned, wanted):
     """Return the mpN entries of the wanted directories, matched by their path in the container; any other mount stays."""
-    current = {key: parse_properties(text, "volume") for key, text in planned.items() if MOUNT_KEY.match(key)}
+    # What waits for its removal comes last: it is taken back rather than mounted a second time.
+    leaving = {key: text for key, text in running.items() if key not in planned}
+    current = {key: parse_properties(text, "volume") for key, text in {**planned, **leaving}.items() if MOUNT_KEY.match(key)}
     free = ("mp%d" % number for number in range(LAST_MOUNT + 1) if "mp%d" % number not in {**running, **planned})
     entries = {}
     for mount in wanted:

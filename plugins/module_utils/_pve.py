@@ -48,6 +48,14 @@ class Pve:
                 time.sleep(LOCK_PAUSE)
         return None
 
+    def power(self, verb, vmid, *options):
+        """Start or stop a container; one that another task has just started or stopped will do."""
+        try:
+            self.pct(verb, vmid, *options)
+        except PswModuleError as exc:
+            if not str(exc).endswith((" already running", " not running")):
+                raise
+
     def pveam(self, *options):
         """Run ``pveam``, the template manager."""
         return self._run(["pveam", *options])

@@ -137,6 +137,25 @@ def test_a_bind_mount_does_not_stop_replication_and_others_stay(node, run, tmp_p
     assert node.config(100)["mp0"] == "local-zfs:subvol-100-disk-1,mp=/data,size=8G"
 
 
+def test_the_removal_of_a_mount_that_waits_is_taken_back_under_its_number(node, run, tmp_path):
+    mounts = [{"source": str(tmp_path / "models"), "target": "/srv/models"}]
+    run(mounts=mounts)
+    state = node.state
+    state["cts"]["100"]["pending"] = {"mp0": None}
+    node.write(**state)
+    assert run(mounts=mounts)["changed"]
+    assert node.config(100)["mp0"] == f"{tmp_path}/models,mp=/srv/models,replicate=0"
+    assert "mp1" not in node.config(100)
+
+
+def test_a_container_that_a_killed_run_is_still_starting_will_do(node, run):
+    run(started=False)
+    state = node.state
+    state["cts"]["100"]["status"] = "running"
+    node.write(failures=[{"when": "pct start", "says": "CT 100 already running", "then": {"cts": state["cts"]}}])
+    assert run()["address"] == "127.0.0.1"
+
+
 def test_a_directory_that_is_not_there_is_named_before_anything_changes(node, run, tmp_path):
     result = run(mounts=[{"source": str(tmp_path / "nowhere"), "target": "/srv/models"}])
     assert "nowhere is no directory on this node" in result["msg"]
