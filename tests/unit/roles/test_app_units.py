@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the apps' units promise, read from the rendered text."""
+
+import ipaddress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+REPO = Path(__file__).parents[3]
+UNITS = [(role.name, unit.name) for role in sorted((REPO / "roles").iterdir()) for unit in sorted(role.glob("templates/*.container.j2"))]
+OPENWEBUI = "openwebui.container.j2"
+
+
+def in_the_house(url):
+    host = urlsplit(url).hostname
+    if not host:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".lan", ".local", ".home.arpa"))
+
+
+def published(text):
+    return [line.partition("=")[2] for line in text.splitlines() if line.startswith("PublishPort=")]
+
+
+def test_there_are_units_to_look_at():
+    assert len(UNITS) >= 4
+
+
+@pytest.mark.parametrize(("name", "unit"), UNITS)
+def test_no_secret_value_is_in_a_unit(role, name, unit):
+    assert role.secret not in role(name).template(unit)
+
+
+@pytest.mark.parametrize(("name", "unit"), UNITS)
+def test_a_unit_runs_the_pinned_image_and_comes_back_after_a_reboot(role, name, unit):
+    text = role(name).template(unit)
+
+    assert f"Image={role(name).value(f'{name}_image')}\n" in text
+    assert "WantedBy=multi-user.target\n" in text
+    assert "Restart=always\n" in text
+
+
+@pytest.mark.parametrize(("name", "unit"), UNITS)
+def test_every_privacy_switch_of_the_catalogue_is_in_the_unit(role, name, unit):
+    promised = yaml.safe_load((REPO / f"catalog/apps/{name}.yml").read_text())["privacy"]
+
+    assert promised.items() <= role(name).environment(unit).items()
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("ollama", "OLLAMA_NO_CLOUD"), ("openwebui", "OFFLINE_MODE"), ("openwebui", "ENABLE_API_KEYS_ENDPOINT_RESTRICTIONS")]
+)
+def test_a_users_setting_cannot_take_back_a_promise(role, name, variable):
+    mine = role(name, **{f"{name}_environment": {variable: "mine", "MY_OWN": "kept"}}).environment(f"{name}.container.j2")
+
+    assert mine[variable] != "mine"
+    assert mine["MY_OWN"] == "kept"
+
+
+@pytest.mark.parametrize(("name", "ports"), [("openwebui", []), ("postgres", []), ("ollama", ["11434:11434"]), ("caddy", ["80:80", "443:443", "443:443/udp"])])
+def test_only_the_front_door_and_the_engine_publish_ports(role, name, ports):
+    assert published(role(name).template(f"{name}.container.j2")) == ports
+
+
+def test_openai_connections_are_off_while_no_local_engine_needs_them(role):
+    assert role("openwebui").environment(OPENWEBUI)["ENABLE_OPENAI_API"] == "false"
+
+
+def test_openai_connections_are_on_for_a_local_engine(role):
+    found = role("openwebui", openwebui_openai_engines=["http://vllm:8000/v1"]).environment(OPENWEBUI)
+
+    assert (found["ENABLE_OPENAI_API"], found["OPENAI_API_BASE_URLS"], found["OPENAI_API_KEYS"]) == ("true", "http://vllm:8000/v1", "local")
+
+
+@pytest.mark.parametrize("engines", [[], ["http://vllm:8000/v1"], ["http://vllm:8000/v1", "http://192.0.2.40:8000/v1"]])
+def test_every_openai_type_url_is_in_the_house(role, engines):
+    found = role("openwebui", openwebui_openai_engines=engines).environment(OPENWEBUI)
+    urls = {name: value.split(";") for name, value in found.items() if "OPENAI" in name and "BASE_URL" in name}
+
+    assert len(urls) == 8
+    assert [name for name, values in urls.items() if not all(in_the_house(url) for url in values)] == []
+
+
+def test_a_cloud_as_an_engine_is_refused(role):
+    with pytest.raises(Exception, match=r"api\.openai\.com"):
+        role("openwebui", openwebui_openai_engines=["https://api.openai.com/v1"]).environment(OPENWEBUI)
+
+
+def test_the_first_account_exists_before_the_port_answers(role):
+    text = role("openwebui").template(OPENWEBUI)
+
+    assert role("openwebui").environment(OPENWEBUI)["WEBUI_ADMIN_EMAIL"] == "admin@home.example"
+    assert "Secret=openwebui_admin_password,type=env,target=WEBUI_ADMIN_PASSWORD\n" in text
+
+
+def test_nobody_can_sign_up(role):
+    found = role("openwebui").environment(OPENWEBUI)
+
+    assert (found["ENABLE_SIGNUP"], found["ENABLE_INITIAL_ADMIN_SIGNUP"], found["ENABLE_PERSISTENT_CONFIG"]) == ("false", "false", "false")
+
+
+def test_a_key_opens_two_endpoints(role):
+    found = role("openwebui").environment(OPENWEBUI)
+
+    assert found["ENABLE_API_KEYS_ENDPOINT_RESTRICTIONS"] == "true"
+    assert found["API_KEYS_ALLOWED_ENDPOINTS"] == "/api/models,/api/chat/completions"
+
+
+def test_openwebui_finds_the_engine_on_the_other_target(role):
+    assert role("openwebui").environment(OPENWEBUI)["OLLAMA_BASE_URLS"] == "http://192.0.2.31:11434"
+
+
+def test_a_database_password_fits_into_the_address_whatever_is_in_it(role):
+    found = role("openwebui", openwebui_database_password="p@ss/w:rd").value("__openwebui_database_url")
+
+    assert found == "postgresql://openwebui:p%40ss%2Fw%3Ard@postgres:5432/openwebui"
+
+
+def test_ollama_takes_the_gpu_through_cdi_after_its_spec_is_made(role):
+    text = role("ollama").template("ollama.container.j2")
+
+    assert "AddDevice=nvidia.com/gpu=all\n" in text
+    assert "After=psw-cdi.service\n" in text
+
+
+def test_ollamas_switches_are_numbers_because_it_takes_any_word_for_true(role):
+    found = role("ollama").environment("ollama.container.j2")
+
+    assert {found[name] for name in ("OLLAMA_NO_CLOUD", "OLLAMA_NOHISTORY", "OLLAMA_FLASH_ATTENTION")} == {"1"}
+    assert found["OLLAMA_DEBUG_LOG_REQUESTS"] == "0"
+
+
+def test_an_engine_without_a_gpu_gets_no_device(role):
+    assert "AddDevice" not in role("ollama", psw_target={"gpu": None}).template("ollama.container.j2")
+
+
+def test_the_front_door_shows_what_the_plan_says_and_nothing_else(role):
+    vhosts = [{"app": "wiki", "name": "wiki", "port": 80, "target": "psw-ai"}, *role("caddy").variables["psw_vhosts"]]
+    text = role("caddy", psw_vhosts=vhosts).template("Caddyfile.j2")
+
+    assert [line.split()[0] for line in text.splitlines() if line.endswith(" {") and not line.startswith("\t")] == ["chat.home.example", "wiki.home.example"]
+    assert "reverse_proxy openwebui:8080 {" in text
+    assert "reverse_proxy 192.0.2.31:80 {" in text
+    assert text.count("flush_interval -1") == 2
+    assert text.count("tls internal") == 2
