@@ -15,24 +15,27 @@ PREFIX = "AGE-SECRET-KEY-"
 
 
 def identity_file() -> Path:
-    """Return the file in which sops looks for age identities."""
-    if named := os.environ.get("SOPS_AGE_KEY_FILE"):
-        return Path(named)
+    """Return the file in which sops looks for age identities first, and in which psw makes one."""
+    named = os.environ.get("SOPS_AGE_KEY_FILE")
+    return Path(named) if named else _default_file()
+
+
+def _default_file() -> Path:
     config = os.environ.get("XDG_CONFIG_HOME")
     return (Path(config) if config else Path.home() / ".config") / "sops" / "age" / "keys.txt"
 
 
 def recipients() -> list[str]:
-    """Return the public keys of the user's identities; an empty list when there is no identity."""
-    if text := os.environ.get("SOPS_AGE_KEY"):
-        return _public_keys(text, "SOPS_AGE_KEY")
-    file = identity_file()
-    try:
-        return _public_keys(file.read_text(encoding="utf-8"), shown(file))
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SecretsError(f"cannot read the age identity in {shown(file)}: {exc}") from exc
+    """Return the public keys of the user's identities, from every place where sops looks; an empty list when there is none."""
+    keys = _public_keys(os.environ.get("SOPS_AGE_KEY", ""), "SOPS_AGE_KEY")
+    for file in dict.fromkeys((identity_file(), _default_file())):
+        try:
+            keys += _public_keys(file.read_text(encoding="utf-8"), shown(file))
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as exc:
+            raise SecretsError(f"cannot read the age identity in {shown(file)}: {exc}") from exc
+    return list(dict.fromkeys(keys))
 
 
 def make_identity() -> str:

@@ -148,7 +148,7 @@ def _out_of_place(_problem: Any, name: str) -> str:
     return f"{name} does not belong here"
 
 
-EXPLAIN: dict[str | None, Callable[[Any, str], str]] = {
+EXPLAIN: dict[str, Callable[[Any, str], str]] = {
     "additionalProperties": _unknown_key,
     "required": _missing,
     "type": _wrong_type,
@@ -160,7 +160,7 @@ EXPLAIN: dict[str | None, Callable[[Any, str], str]] = {
     "maximum": _out_of_range,
     "minItems": _empty,
     "minLength": _empty,
-    None: _out_of_place,  # the schema `false`
+    "not": _out_of_place,
 }
 
 

@@ -49,6 +49,8 @@ class Secrets:
                 f"{shown(self.file)} is not encrypted: its secrets can be read by anyone who sees the file",
                 "encrypt it with: sops encrypt -i secrets/apps.yml; if it was ever committed, change these secrets",
             )
+        if "mac" not in (document.data["sops"] or {}):
+            raise SecretsError(f"{shown(self.file)} is not whole: what sops wrote at its end is missing", "restore it from git")
         apps = _sops.decrypt(self.file).get("apps") or {}
         if not isinstance(apps, dict) or not all(isinstance(values, dict) for values in apps.values()):
             raise SecretsError(f"{shown(self.file)}: expected apps.<app>.<secret>")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,23 +76,46 @@ def _sops(file: Path, verb: str, *arguments: str, stdin: str = "") -> str:
     return done.stdout
 
 
+# What sops says (in part) -> what is wrong, what to do. The first that fits; {file}, {identity} are filled in.
+ANSWERS = (
+    (
+        "does not match sops' data format",
+        "{file} holds a value that is not encrypted",
+        "take it out again; to add one, use: sops secrets/apps.yml",
+    ),
+    (
+        "MAC mismatch|Could not decrypt value",
+        "{file} was changed without sops: its seal is broken",
+        "restore it from git; to edit it, use: sops secrets/apps.yml",
+    ),
+    (
+        "no matching creation rules found|config file not found|no creation rules",
+        ".sops.yaml names nobody who may read {file}",
+        "give it a creation rule for secrets/ with your age public key",
+    ),
+    (
+        "failed to parse input, unknown recipient|error loading config",
+        ".sops.yaml is not one that sops understands: {last}",
+        "",
+    ),
+    (
+        "no identity matched",
+        "{file} was encrypted for another age identity than yours ({identity})",
+        "use the one it was made with, or let its owner add your public key to .sops.yaml and run: sops updatekeys secrets/apps.yml",
+    ),
+    (
+        "failed to load age identities|Failed to get the data key",
+        "{file} cannot be read: there is no age identity in {identity}",
+        "put the one you saved there, or name its file in SOPS_AGE_KEY_FILE",
+    ),
+)
+
+
 def _explained(file: Path, stderr: str) -> SecretsError:
-    """Turn what sops says into the one thing the user has to know; its own text never shows values."""
-    name = shown(file)
-    identity = shown(_age.identity_file())
-    if "MAC mismatch" in stderr or "Could not decrypt value" in stderr or "message authentication failed" in stderr:
-        return SecretsError(f"{name} was changed without sops: its seal is broken", "restore it from git; to edit it, use: sops secrets/apps.yml")
-    if "no matching creation rules found" in stderr or "config file not found" in stderr:
-        return SecretsError(f".sops.yaml names nobody who may read {name}", "give it a creation rule with your age public key for secrets/.*\\.yml$")
-    if "no identity matched" in stderr:
-        return SecretsError(
-            f"{name} is not readable with your age identity ({identity}): it was made for another one",
-            "use the identity it was made with, or let its owner add your public key to .sops.yaml and run: sops updatekeys secrets/apps.yml",
-        )
-    if "failed to load age identities" in stderr or "did not find keys" in stderr or "no identities found" in stderr or "Failed to get the data key" in stderr:
-        return SecretsError(
-            f"{name} cannot be read: there is no age identity in {identity}",
-            "put the one you saved there, or name its file in SOPS_AGE_KEY_FILE",
-        )
-    last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "it said nothing")
-    return SecretsError(f"sops cannot work with {name}: {last}")
+    """Turn what sops says into the one thing the user has to know; its text, which may quote values, is shown only where it cannot."""
+    said = re.sub(r"[\s|]+", " ", stderr)  # sops wraps its lines
+    filled = {"file": shown(file), "identity": shown(_age.identity_file()), "last": stderr.strip().splitlines()[-1] if stderr.strip() else ""}
+    for pattern, message, hint in ANSWERS:
+        if re.search(pattern, said):
+            return SecretsError(message.format(**filled), hint)
+    return SecretsError(f"sops cannot work with {filled['file']}: {filled['last'] or 'it does not say why'}")

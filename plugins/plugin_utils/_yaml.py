@@ -76,9 +76,12 @@ def parse(text: str, path: Path, error: type[PswError] = ProjectError) -> Docume
         data = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        raise error(f"{shown(path)}:{mark.line + 1 if mark else 1}: this is not YAML: {exc.problem or exc.context}") from exc
+        line = min(mark.line + 1 if mark else 1, len(text.splitlines()))  # what never ends is reported behind the end
+        raise error(f"{shown(path)}:{line}: this is not YAML: {exc.problem or exc.context}") from exc
     except yaml.YAMLError as exc:
         raise error(f"{shown(path)}: this is not YAML: {str(exc).splitlines()[0]}") from exc
+    except RecursionError as exc:
+        raise error(f"{shown(path)}: this is nested too deeply, or holds itself") from exc
     finally:
         loader.dispose()
     if not isinstance(data, dict):
