@@ -3,78 +3,41 @@
 import argparse
 import contextlib
 import importlib
-import importlib.util
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from typing import Any
 
-from lab import host, machines, network, node, podman, services, state
-from lab.host import LabError, say
-from lab.paths import CACHE, RUN, STATE
-
-DEFAULT_MACHINE = "rtx_3060"
-
-
-def _publish(lab: state.Lab) -> None:
-    """Let the vendors' stand-ins put their files where the web server serves them."""
-    if importlib.util.find_spec("lab.vendors"):
-        importlib.import_module("lab.vendors").publish(services.www(lab), machines.load(lab.machine))
+from lab import lab, node, podman, services, state
+from lab.host import LabError
 
 
 def up(options: argparse.Namespace) -> int:
     """Start the lab, or what of it does not run."""
-    started = time.monotonic()
-    podman.require_root()
-    host.install_programs()
-    with state.locked(options.name):
-        lab = state.choose(options.name, options.machine)
-        machines.load(lab.machine)
-        state.make_key(lab)
-        services.www(lab).mkdir(parents=True, exist_ok=True)
-        _publish(lab)
-        network.up(lab)
-        services.up(lab)
-        node.up(lab)
-    say(f"lab {lab.name!r} is up with machine {lab.machine!r}: node at {lab.node_address} ({time.monotonic() - started:.0f} s)")
+    lab.up(options.name, options.machine, upstream_images=options.images == "upstream")
     return 0
 
 
 def down(options: argparse.Namespace) -> int:
     """Remove the lab without trace; the cache stays unless asked."""
-    podman.require_root()
-    with state.locked(options.name):
-        lab = state.load(options.name)
-        if lab is not None:
-            node.down(lab)
-            podman.kill_cgroup(lab.container)
-            services.down(lab)
-            network.down(lab)
-            host.run("rm", "-rf", "--one-file-system", lab.home)
-            say(f"lab {lab.name!r} is gone")
-        else:
-            say(f"there is no lab called {options.name!r}")
-    if not state.names():
-        podman.release()
-        for place in (STATE, RUN):
-            shutil.rmtree(place, ignore_errors=True)
-        if options.cache:
-            shutil.rmtree(CACHE)
+    for name in state.names() if options.all else [options.name]:
+        lab.down(name, cache=options.cache)
     return 0
 
 
 def status(options: argparse.Namespace) -> int:
     """Show the labs of this machine."""
-    labs = [lab for lab in map(state.load, state.names()) if lab]
-    rows = [{"name": lab.name, "machine": lab.machine, "node": node.status(lab), "address": lab.node_address, "services": services.running(lab)} for lab in labs]
+    labs = [one for one in map(state.load, state.names()) if one]
+    rows = [
+        {"name": one.name, "machine": one.machine, "node": node.status(one), "address": one.node_address, "services": services.running(one)} for one in labs
+    ]
     if options.json:
         print(json.dumps({"labs": rows}))
     for row in [] if options.json else rows:
-        running = ", ".join(f"{name} {'up' if alive else 'DOWN'}" for name, alive in dict(row["services"]).items())  # type: ignore[call-overload]
+        running = ", ".join(f"{name} {'up' if alive else 'DOWN'}" for name, alive in row["services"].items())
         print(f"{row['name']}: machine {row['machine']}, node {row['node']} at {row['address']}; {running}")
     if not rows and not options.json:
         print("no lab runs here")
@@ -83,33 +46,30 @@ def status(options: argparse.Namespace) -> int:
 
 def execute(options: argparse.Namespace) -> int:
     """Run a command on the node; streams and exit code are the command's."""
-    lab = state.need(options.name)
+    one = state.need(options.name)
     words = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not words:
         raise LabError("say what to run: python -m lab exec -- pct list")
     flags = ["-i", *(["-t"] if sys.stdin.isatty() else [])]
-    return subprocess.run(podman.podman_command("exec", *flags, lab.container, *words), check=False).returncode
+    return subprocess.run(podman.podman_command("exec", *flags, one.container, *words), check=False).returncode
 
 
 def restart(options: argparse.Namespace) -> int:
     """Restart the node."""
-    started = time.monotonic()
-    with state.locked(options.name):
-        node.restart(state.need(options.name))
-    say(f"the node is back ({time.monotonic() - started:.0f} s)")
+    lab.restart(options.name)
     return 0
 
 
-def environment(lab: state.Lab) -> dict[str, str]:
+def environment(one: state.Lab) -> dict[str, str]:
     """Return what a test or a shell needs to know about the lab."""
     return {
-        "PSW_LAB_NAME": lab.name,
+        "PSW_LAB_NAME": one.name,
         "PSW_LAB_NODE": state.NODE,
-        "PSW_LAB_NODE_HOST": lab.node_address,
-        "PSW_LAB_SSH_KEY": str(lab.key),
+        "PSW_LAB_NODE_HOST": one.node_address,
+        "PSW_LAB_SSH_KEY": str(one.key),
         "PSW_LAB_DOMAIN": state.DOMAIN,
-        "PSW_LAB_MACHINE": lab.machine,
-        "PSW_LAB_GATEWAY": lab.gateway,
+        "PSW_LAB_MACHINE": one.machine,
+        "PSW_LAB_GATEWAY": one.gateway,
         "PSW_LAB_REGISTRY": f"{services.REGISTRY_HOST}:{services.REGISTRY_PORT}",
     }
 
@@ -123,10 +83,10 @@ def env(options: argparse.Namespace) -> int:
 
 def logs(options: argparse.Namespace) -> int:
     """Show what the node and the services logged."""
-    lab = state.need(options.name)
-    for file in sorted(services.directory(lab).glob("*.log")):
+    one = state.need(options.name)
+    for file in sorted(services.directory(one).glob("*.log")):
         print(f"==> {file}\n{''.join(file.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)[-20:])}")
-    return subprocess.run(podman.podman_command("exec", lab.container, "journalctl", "--no-pager", "-n", str(options.lines)), check=False).returncode
+    return subprocess.run(podman.podman_command("exec", one.container, "journalctl", "--no-pager", "-n", str(options.lines)), check=False).returncode
 
 
 def parser() -> argparse.ArgumentParser:
@@ -140,8 +100,12 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(function=function)
         return sub
 
-    verb("up", up).add_argument("--machine", default=os.environ.get("PSW_LAB_MACHINE", DEFAULT_MACHINE), help="a directory in lab/machines")
-    verb("down", down).add_argument("--cache", action="store_true", help="also remove the cached images and templates")
+    start = verb("up", up)
+    start.add_argument("--machine", default=os.environ.get("PSW_LAB_MACHINE", lab.DEFAULT_MACHINE), help="a directory in lab/machines")
+    start.add_argument("--images", choices=["built", "upstream"], default="built", help="the lab's own images, or the real ones from the internet")
+    stop = verb("down", down)
+    stop.add_argument("--all", action="store_true", help="remove every lab of this machine")
+    stop.add_argument("--cache", action="store_true", help="also remove the cached images and templates")
     verb("status", status).add_argument("--json", action="store_true", help="print one JSON object")
     verb("exec", execute).add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run on the node")
     verb("restart", restart)
