@@ -13,7 +13,7 @@ from ansible_collections.psw.ai.plugins.module_utils._systemd import UNKNOWN
 
 # What apt reads has to be there before it is asked for packages.
 _BEFORE_PACKAGES = ("/etc/apt/", "/usr/share/keyrings/")
-_UNIT_FOLDERS = ("/etc/systemd/", "/usr/lib/systemd/", "/usr/local/lib/systemd/", "/etc/containers/systemd/")
+_UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/usr/local/lib/systemd/system/", "/etc/containers/systemd/")
 
 
 def _is_on(found):
