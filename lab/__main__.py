@@ -31,7 +31,7 @@ def down(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """Show the labs of this machine."""
     labs = [one for one in map(state.load, state.names()) if one]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": one.name, "machine": one.machine, "node": node.status(one), "address": one.node_address, "services": services.running(one)} for one in labs
     ]
     if options.json:
