@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused before a node is touched."""
+
+import pytest
+from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import PlanError, ProjectError, Refusal
+from ansible_collections.psw.ai.plugins.plugin_utils._preflight import check, current_plan
+from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
+
+from .conftest import AMD, NVIDIA
+
+CATALOG = Catalog.load()
+
+
+def edit(project, before, after):
+    file = project.path / "psw.yml"
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after))
+    return Project.open(project.path)
+
+
+def refusals(project):
+    return [(refusal.code, str(refusal)) for refusal in check(project, current_plan(project, CATALOG), CATALOG)]
+
+
+def test_a_project_that_is_ready_is_not_refused(ready):
+    assert refusals(ready) == []
+
+
+def test_a_skipped_setup_gpu_names_the_command(project):
+    project.add_node("pve1", "h")
+    project.add_apps(["@ai"])
+    with pytest.raises(Refusal) as caught:
+        current_plan(project, CATALOG)
+    assert (caught.value.code, caught.value.hint) == ("node_not_set_up", "run: psw node setup-gpu pve1")
+
+
+def test_a_record_deleted_after_planning_names_the_command(ready):
+    plan = current_plan(ready, CATALOG)
+    (ready.path / "nodes/pve1/gpu.yml").unlink()
+    found = check(Project.open(ready.path), plan, CATALOG)
+    assert [(refusal.code, refusal.hint) for refusal in found] == [("node_not_set_up", "run: psw node setup-gpu pve1")]
+
+
+def test_a_recorded_vendor_other_than_the_planned_one_is_refused(ready):
+    ready.write_plan(current_plan(ready, CATALOG))
+    ready.write_record("pve1", AMD)
+    assert refusals(Project.open(ready.path)) == [
+        (
+            "vendor_mismatch",
+            (
+                "psw-ai is planned for nvidia, but the GPU recorded for pve1 is amd; "
+                "run: psw node setup-gpu pve1; if the card was changed on purpose, set gpu: {vendor: amd} in psw.yml"
+            ),
+        )
+    ]
+
+
+def test_a_wanted_vendor_other_than_the_recorded_one_is_refused(ready):
+    project = edit(ready, "network:", "gpu: {vendor: intel}\nnetwork:")
+    assert [code for code, _ in refusals(project)] == ["vendor_mismatch"]
+
+
+def test_a_vendor_that_is_not_built_yet_is_refused_by_name(ready):
+    ready.write_record("pve1", AMD)
+    assert refusals(Project.open(ready.path)) == [("not_built_yet", "psw-ai on a GPU of amd is not built yet; psw runs on: nvidia")]
+
+
+@pytest.mark.parametrize("mode", ["bundled", "external"])
+def test_a_login_that_is_not_built_yet_is_refused_by_name(ready, mode):
+    project = edit(ready, "mode: local", f"mode: {mode}")
+    assert refusals(project) == [("not_built_yet", f"sso.mode {mode} is not built yet; set sso: {{mode: local}} in psw.yml: Open WebUI's own login")]
+
+
+def test_a_fixed_address_is_refused_by_name(ready):
+    project = edit(ready, "ip: dhcp", "ip: 192.0.2.20/24")
+    assert refusals(project) == [("not_built_yet", "network.ip 192.0.2.20/24 is not built yet; set network.ip: dhcp in psw.yml")]
+
+
+def test_everything_that_stands_in_the_way_is_named_at_once(ready):
+    project = edit(edit(ready, "mode: local", "mode: bundled"), "ip: dhcp", "ip: 192.0.2.20/24")
+    assert len(refusals(project)) == 2
+
+
+def test_a_plan_on_a_node_that_is_gone_is_refused(ready):
+    ready.write_plan(current_plan(ready, CATALOG))
+    plan = ready.plan
+    project = edit(ready, "  pve1: {host: 192.0.2.10}", "  pve2: {host: 192.0.2.11}")
+    assert [(refusal.code, refusal.message) for refusal in check(project, plan, CATALOG)] == [
+        ("unknown_node", "the plan puts psw-ai on pve1, which psw.yml does not name"),
+        ("unknown_node", "the plan puts psw-core on pve1, which psw.yml does not name"),
+    ]
+
+
+def test_a_planned_app_that_the_catalogue_lost_is_refused(ready):
+    plan = current_plan(ready, CATALOG)
+    plan["apps"]["frigate"] = {"target": "psw-core", "reason": "wished"}
+    assert [str(refusal) for refusal in check(ready, plan, CATALOG)] == ["the plan holds frigate, which the catalogue does not know; run: psw plan --write"]
+
+
+def test_a_card_too_small_for_the_apps_is_refused_with_the_numbers(ready):
+    ready.write_record("pve1", {**NVIDIA, "gpus": [{**NVIDIA["gpus"][0], "usable_mib": 2048}]})
+    with pytest.raises(PlanError) as caught:
+        current_plan(Project.open(ready.path), CATALOG)
+    assert str(caught.value) == "the apps need 4096 MiB of GPU memory (ollama 4096), pve1 has 2048 MiB; remove an app, or add a node with a larger card"
+
+
+def test_a_written_plan_that_still_fits_is_the_current_one(ready):
+    ready.write_plan(current_plan(ready, CATALOG))
+    assert current_plan(Project.open(ready.path), CATALOG) == ready.plan
+
+
+def test_a_misspelt_app_in_the_file_is_named_with_its_line(ready):
+    project = edit(ready, "apps: [ollama, openwebui]", "apps:\n  - olama")
+    with pytest.raises(ProjectError, match=r"^psw.yml:\d+: no app called 'olama', did you mean 'ollama'\?$"):
+        current_plan(project, CATALOG)
