@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Debian's own, on nodes and targets alike: saves Ansible a look round on every host.
 PYTHON = "/usr/bin/python3"
+ROLES = Path(__file__).parents[2] / "roles"
 
 
 def build_inventory(project: Project, catalog: Catalog | None = None) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def _everywhere(project: Project, plan: Mapping[str, Any], catalog: Catalog) -> 
         ],
         "psw_consumers": catalog.consumers(running),
         "psw_planned_apps": running,
-        "psw_verified_apps": [app for app in running if catalog.app(app).get("verify")],
+        "psw_verified_apps": [app for app in running if (ROLES / app / "tasks" / "verify.yml").exists()],
         "ansible_python_interpreter": PYTHON,
     }
 

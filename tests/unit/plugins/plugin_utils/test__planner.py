@@ -185,8 +185,10 @@ def test_two_cards_count_together():
     [
         (
             {"memory_mib": 9223},
-            "the plan needs 9224 MiB of memory on a (psw-ai 8512, psw-core 712), its budget is 9223; "
-            "raise nodes.a.budget.memory_mib in psw.yml, or remove an app",
+            (
+                "the plan needs 9224 MiB of memory on a (psw-ai 8512, psw-core 712), its budget is 9223; "
+                "raise nodes.a.budget.memory_mib in psw.yml, or remove an app"
+            ),
         ),
         (
             {"rootfs_gib": 20},
