@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 DELEGATED = re.compile(r"^(?:fatal|failed): \[[^\]]+ -> ([^\](]+)", re.MULTILINE)  # no event says it in another way
-NOISE = re.compile(r"^(Task failed: |Failed to connect to the host via ssh: |Warning: Permanently added .*|\s*)+", re.MULTILINE)
+NOISE = re.compile(
+    r"^(Task failed: |Module failed: |Failed to connect to the host via ssh: |Warning: Permanently added [^\n]*\n"
+    r'|Data could not be sent to remote host "[^"]*"\. Make sure this host can be reached over ssh: )+'
+)
 REASON_LENGTH = 600
 TROUBLES = {"runner_on_failed": "failed", "runner_on_async_failed": "failed", "runner_on_unreachable": "unreachable"}
 

@@ -51,7 +51,7 @@ class RunLog:
             self._stream.flush()
         except OSError as exc:
             self.broken = True
-            say(f"the log ends here: {not_written(self.path, exc)}")
+            say(f"the log {self.name} ends here: {(exc.strerror or str(exc)).lower()}")
 
     def rescrub(self) -> None:
         """Go over the whole log again, for secrets that were made after the run began."""

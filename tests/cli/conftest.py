@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ nodes:
   pve1: {host: 192.0.2.10} # the box under the stairs
 apps: [ollama, openwebui]
 """
+
+
+MESSAGES = Path(__file__).parents[2] / "docs" / "messages.md"
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +90,17 @@ def edit(project):
         file.write_text(text.replace(old, new))
 
     return replace
+
+
+@pytest.fixture
+def documented(tmp_path):
+    """Say whether docs/messages.md shows a message, whatever the paths, times and process ids are."""
+
+    def shown(text):
+        for path in (tmp_path / "here", tmp_path):
+            text = text.replace(str(path), "/home/me")
+        text = re.sub(r"pid \d+, since [\d:]+", "pid 4242, since 20:15:00", text)
+        text = re.sub(r"\d{8}T\d{6}Z-deploy-converge(-\d)?", "20261122T201500Z-deploy-converge", text)
+        return f"```text\n{text.strip()}\n```\n" in MESSAGES.read_text(encoding="utf-8")
+
+    return shown
