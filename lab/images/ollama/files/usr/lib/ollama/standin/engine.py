@@ -55,7 +55,7 @@ def _free_port() -> int:
 
 def start_runner(model: Model, port: int, context: int, parallel: int) -> subprocess.Popen[bytes]:
     """Start the process for one model."""
-    options = {"model": model.weights, "port": port, "context": context, "parallel": parallel}
+    options = {"model": model.weights, "alias": model.name, "port": port, "context": context, "parallel": parallel}
     command = [sys.executable, "-m", "standin.runner", *(f"--{name}={value}" for name, value in options.items())]
     return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}, stdout=subprocess.DEVNULL)
 

@@ -12,6 +12,9 @@ from standin.store import MODEL, Store
 
 TEMPLATE = "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
 
+# So small a model rambles without them: it says the same thing for ever, and never twice the same thing when asked again.
+PARAMETERS = {"stop": ["<|im_start|>", "<|im_end|>"], "temperature": 0, "repeat_penalty": 1.1, "num_predict": 160}
+
 
 def _blob(store: Store, data: bytes | Path) -> dict[str, Any]:
     """Add a blob and return what a manifest says about it."""
@@ -34,7 +37,7 @@ def add(store: Store, names: list[str], weights: Path, about: dict[str, Any]) ->
         {"mediaType": MODEL, **_blob(store, weights)},
         {"mediaType": "application/vnd.ollama.image.template", **_blob(store, TEMPLATE.encode())},
         {"mediaType": "application/vnd.ollama.image.license", **_blob(store, about["license"].encode())},
-        {"mediaType": "application/vnd.ollama.image.params", **_blob(store, json.dumps({"stop": ["<|im_start|>", "<|im_end|>"]}).encode())},
+        {"mediaType": "application/vnd.ollama.image.params", **_blob(store, json.dumps(PARAMETERS).encode())},
     ]
     config = {
         "model_format": "gguf",

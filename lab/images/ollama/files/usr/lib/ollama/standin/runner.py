@@ -11,6 +11,7 @@ def main() -> None:
     """Serve one model until told to stop."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
+    parser.add_argument("--alias", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--context", type=int, required=True)
     parser.add_argument("--parallel", type=int, default=1)
@@ -20,11 +21,13 @@ def main() -> None:
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = options.model
+    parameters.model_alias = {options.alias}
     parameters.port = options.port
     parameters.n_ctx = options.context * options.parallel
     parameters.n_parallel = options.parallel
     parameters.warmup = False
-    threads = max(1, len(os.sched_getaffinity(0)))
+    # llama.cpp's threads wait for each other busily: on cores that others use too, fewer are faster.
+    threads = max(1, len(os.sched_getaffinity(0)) // 2)
     parameters.cpuparams.n_threads = threads
     parameters.cpuparams_batch.n_threads = threads
     stop = threading.Event()

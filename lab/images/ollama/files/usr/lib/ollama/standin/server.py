@@ -16,6 +16,7 @@ from standin.engine import Engine
 from standin.gpu import Found, find
 from standin.settings import Settings
 from standin.store import Store
+from standin.translate import sampling
 
 PASSED_ON = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages")
 _GIB = 1 << 30
@@ -49,8 +50,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     api: Api
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing here: `_handle` logs when the answer is known."""
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Keep the status: `_handle` logs when the answer is complete."""
+        del size
+        self.status = int(code)
 
     def _body(self) -> dict[str, Any]:
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -86,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         model = self.api.model(body)
         loaded = self.api.acquire(model, body)
         try:
-            response = forward(loaded, path, json.dumps(body).encode())
+            response = forward(loaded, path, json.dumps({**sampling(self.api.parameters(model)), **body}).encode())
             self._stream(_pieces(response), response.headers.get("Content-Type", "application/json"), response.status)
         finally:
             self.api.engine.release(loaded)
@@ -113,19 +116,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         started = time.monotonic()
-        status = "200"
+        self.status = 0
         try:
             self._answer()
         except ApiError as exc:
-            status = str(int(exc.status))
             openai = {"message": str(exc), "type": "not_found_error" if exc.status == HTTPStatus.NOT_FOUND else "api_error", "param": None, "code": None}
             self._send(exc.status, json.dumps({"error": openai if self.path.startswith("/v1/") else str(exc)}).encode())
         except (BrokenPipeError, ConnectionResetError):
-            status = "499"
+            self.status = 499  # what Ollama's framework notes for a caller who left
             self.close_connection = True
         stamp = datetime.now().astimezone().strftime("%Y/%m/%d - %H:%M:%S")
         asked = f'{self.client_address[0]} | {self.command} "{self.path}"'
-        print(f"[GIN] {stamp} | {status} | {time.monotonic() - started:.6f}s | {asked}", file=sys.stderr, flush=True)
+        print(f"[GIN] {stamp} | {self.status} | {time.monotonic() - started:.6f}s | {asked}", file=sys.stderr, flush=True)
 
     do_GET = do_HEAD = do_POST = do_DELETE = _handle  # noqa: N815 - the names http.server calls
 

@@ -34,17 +34,22 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def to_openai(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the chat completion request of an `/api/chat` or `/api/generate` request."""
+def sampling(options: dict[str, Any]) -> dict[str, Any]:
+    """Return Ollama's options under the names of an OpenAI request."""
+    request = {theirs: options[ours] for ours, theirs in _OPTIONS.items() if ours in options}
+    if int(options.get("num_predict", -1)) > 0:
+        request["max_tokens"] = int(options["num_predict"])
+    return request
+
+
+def to_openai(body: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the chat completion request of an `/api/chat` or `/api/generate` request, with the model's parameters where the caller has none."""
     messages = [_message(message) for message in body.get("messages", [])]
     if "messages" not in body:
         messages = [{"role": "system", "content": body["system"]}] if body.get("system") else []
         messages.append({"role": "user", "content": body.get("prompt", "")})
-    options = body.get("options") or {}
     request: dict[str, Any] = {"messages": messages, "stream": True, "stream_options": {"include_usage": True}}
-    request |= {theirs: options[ours] for ours, theirs in _OPTIONS.items() if ours in options}
-    if int(options.get("num_predict", -1)) > 0:
-        request["max_tokens"] = int(options["num_predict"])
+    request |= sampling({**parameters, **(body.get("options") or {})})
     if body.get("tools"):
         request["tools"] = body["tools"]
     if body.get("format") == "json":
