@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import importlib
 import json
 import os
 import signal
@@ -11,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lab import lab, node, podman, services, state
+from lab import images, lab, node, podman, services, state
 from lab.host import LabError
 
 
@@ -23,7 +22,7 @@ def up(options: argparse.Namespace) -> int:
 
 def down(options: argparse.Namespace) -> int:
     """Remove the lab without trace; the cache stays unless asked."""
-    for name in state.names() if options.all else [options.name]:
+    for name in (state.names() or [options.name]) if options.all else [options.name]:
         lab.down(name, cache=options.cache)
     return 0
 
@@ -89,6 +88,12 @@ def logs(options: argparse.Namespace) -> int:
     return subprocess.run(podman.podman_command("exec", one.container, "journalctl", "--no-pager", "-n", str(options.lines)), check=False).returncode
 
 
+def build_images(options: argparse.Namespace) -> int:
+    """Build the images that the registry serves."""
+    images.build(tuple(options.images), force=options.force)
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     top = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
@@ -101,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     start = verb("up", up)
-    start.add_argument("--machine", default=os.environ.get("PSW_LAB_MACHINE", lab.DEFAULT_MACHINE), help="a directory in lab/machines")
+    start.add_argument("--machine", default=os.environ.get("PSW_LAB_MACHINE"), help=f"a directory in lab/machines (default: {lab.DEFAULT_MACHINE})")
     start.add_argument("--images", choices=["built", "upstream"], default="built", help="the lab's own images, or the real ones from the internet")
     stop = verb("down", down)
     stop.add_argument("--all", action="store_true", help="remove every lab of this machine")
@@ -111,15 +116,16 @@ def parser() -> argparse.ArgumentParser:
     verb("restart", restart)
     verb("env", env)
     verb("logs", logs).add_argument("--lines", type=int, default=100, help="journal lines of the node")
+    build = verb("images", build_images)
+    build.add_argument("action", choices=["build"])
+    build.add_argument("images", nargs="*", metavar="IMAGE", help="a name in catalog/images.yml; none means all")
+    build.add_argument("--force", action="store_true", help="build also what is there already")
     return top
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; expected errors become one line."""
-    words = sys.argv[1:] if argv is None else argv
-    if words[:1] == ["images"]:
-        return int(importlib.import_module("lab.images.__main__").main(words[1:]))
-    options = parser().parse_args(words)
+    options = parser().parse_args(argv)
     # A second Ctrl-C must not leave half a `down`.
     if options.function is down:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -31,7 +31,7 @@ class LabError(Exception):
     """An error we expect: said in one line, without a traceback."""
 
 
-def run(  # noqa: PLR0913 - one door for every program the lab starts
+def run(
     *command: str | Path,
     stdin: str | None = None,
     check: bool = True,
@@ -42,7 +42,15 @@ def run(  # noqa: PLR0913 - one door for every program the lab starts
     """Run a program and return its output; a failure quotes the last lines of what it said."""
     argv = [str(word) for word in command]
     done = subprocess.run(
-        argv, input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, capture_output=True, text=True, check=False, env=env, cwd=cwd, timeout=timeout
+        argv,
+        input=stdin,
+        stdin=None if stdin is not None else subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=env,
+        cwd=cwd,
+        timeout=timeout,
     )
     if check and done.returncode != 0:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])

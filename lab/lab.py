@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from lab import host, images, machines, network, node, podman, services, state
 from lab.host import say
@@ -14,56 +15,58 @@ DEFAULT_MACHINE = "rtx_3060"
 
 def _publish(lab: state.Lab) -> None:
     """Let the vendors' stand-ins put their files where the web server serves them."""
+    services.www(lab).mkdir(parents=True, exist_ok=True)
     if importlib.util.find_spec("lab.vendors"):
         importlib.import_module("lab.vendors").publish(services.www(lab), machines.load(lab.machine))
 
 
-def up(name: str, machine: str = DEFAULT_MACHINE, *, upstream_images: bool = False) -> state.Lab:
+def up(name: str, machine: str | None = None, *, upstream_images: bool = False) -> state.Lab:
     """Start the lab, or what of it does not run, and return it.
 
     Args:
         name: The lab's name; several labs may run at once.
-        machine: A directory in lab/machines.
+        machine: A directory in lab/machines; without one, the machine that the lab has, or the default.
         upstream_images: Let the node pull the real images from the internet, instead of serving those that the lab builds.
     """
     started = time.monotonic()
     podman.require_root()
     host.install_programs()
     with state.locked(name):
-        lab = state.choose(name, machine)
+        found = state.load(name)
+        lab = state.choose(name, machine or (found.machine if found else DEFAULT_MACHINE))
         machines.load(lab.machine)
         state.make_key(lab)
-        services.www(lab).mkdir(parents=True, exist_ok=True)
-        _publish(lab)
-        if not upstream_images:
-            images.build()
-        network.up(lab)
-        services.up(lab)
-        node.up(lab)
+        # The images take the longest and need nothing of the node.
+        with ThreadPoolExecutor(1) as beside:
+            building = None if upstream_images else beside.submit(images.build)
+            _publish(lab)
+            network.up(lab)
+            services.up(lab)
+            node.up(lab)
+            if building:
+                building.result()
     say(f"lab {lab.name!r} is up with machine {lab.machine!r}: node at {lab.node_address} ({time.monotonic() - started:.0f} s)")
     return lab
 
 
 def down(name: str, *, cache: bool = False) -> None:
-    """Remove the lab without trace; the cache, which all labs share, stays unless asked."""
+    """Remove the lab without trace, whatever is left of it; the cache, which all labs share, stays unless asked."""
     podman.require_root()
     with state.locked(name):
         lab = state.load(name)
-        if lab is not None:
+        if lab is None:
+            say(f"there is no lab called {name!r}")
+        else:
             node.down(lab)
-            podman.kill_cgroup(lab.container)
             services.down(lab)
             network.down(lab)
             host.run("rm", "-rf", "--one-file-system", lab.home)
             say(f"lab {lab.name!r} is gone")
-        else:
-            say(f"there is no lab called {name!r}")
-    if not state.names():
-        podman.release()
+    if not state.names() and podman.release():
         for place in (STATE, RUN):
             shutil.rmtree(place, ignore_errors=True)
         if cache:
-            shutil.rmtree(CACHE)
+            host.run("rm", "-rf", "--one-file-system", CACHE)
 
 
 def restart(name: str) -> None:

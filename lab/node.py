@@ -8,7 +8,7 @@ from pathlib import Path
 from lab import machines, network, pylib, rootfs, template, vendors
 from lab.host import LabError, run, say
 from lab.paths import DATA
-from lab.podman import podman, start_detached
+from lab.podman import kill_cgroup, podman, start_detached
 from lab.state import DOMAIN, NODE, Lab
 
 PACKAGES = (
@@ -173,5 +173,8 @@ def restart(lab: Lab) -> None:
 
 
 def down(lab: Lab) -> None:
-    """Remove the node's container."""
+    """Remove the node's container and whatever still runs in its cgroup."""
+    if status(lab) == "running":
+        kill_cgroup(lab.container)
     podman("rm", "-f", "-t", "0", lab.container, check=False)
+    kill_cgroup(lab.container)

@@ -126,16 +126,23 @@ def in_namespace(*command: str | Path, check: bool = True) -> subprocess.Complet
     return run("nsenter", f"--mount={_PIN}", "--", *command, check=check)
 
 
-def release() -> None:
-    """Let the namespace go, unless a container still runs in it."""
-    if not _pinned():
-        return
-    if podman("ps", "-aq").stdout.strip():
-        return
+def release() -> bool:
+    """Let the namespace go, unless something runs in it; tell whether it is gone."""
     with _lock():
-        run("nsenter", f"--mount={_PIN}", "--", "umount", "-Rq", f"{STORAGE}/storage/overlay", check=False)
+        if not _pinned():
+            return True
+        if any(_in_namespace(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+            return False
         run("umount", _PIN)
         run("umount", _PIN.parent)
+        return True
+
+
+def _in_namespace(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/ns/mnt").stat().st_ino == _PIN.stat().st_ino
+    except OSError:
+        return False
 
 
 def require_root() -> None:

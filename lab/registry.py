@@ -31,8 +31,7 @@ http: {{addr: "{address}:{port}"}}
 def mirrors(address: str, port: int) -> str:
     """Return the registries.conf drop-in that sends every image name to the lab's registry."""
     return "".join(
-        f'[[registry]]\nprefix = "{host}"\nlocation = "{host}"\n'
-        f'[[registry.mirror]]\nlocation = "{address}:{port}/{host}"\ninsecure = true\n\n'
+        f'[[registry]]\nprefix = "{host}"\nlocation = "{host}"\n[[registry.mirror]]\nlocation = "{address}:{port}/{host}"\ninsecure = true\n\n'
         for host in HOSTS
     )
 

@@ -131,5 +131,3 @@ def build(recipe: Recipe, suffix: str) -> Path:
             old.unlink()
     say(f"{recipe.name} root file system made in {time.monotonic() - started:.0f} s")
     return archive
-
-

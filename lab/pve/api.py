@@ -175,7 +175,8 @@ class NodePve(FakePve):  # type: ignore[misc, unused-ignore] # fakepve ships no 
         done = await asyncio.to_thread(guest.call, "zpool", "list", "-Hp", "-o", "name,size,alloc,free,frag,dedup,health")
         rows = [line.split("\t") for line in done.stdout.splitlines()]
         return [
-            {"name": n, "size": int(s), "alloc": int(a), "free": int(f), "frag": int(g), "dedup": float(d.rstrip("x")), "health": h} for n, s, a, f, g, d, h in rows
+            {"name": n, "size": int(s), "alloc": int(a), "free": int(f), "frag": int(g), "dedup": float(d.rstrip("x")), "health": h}
+            for n, s, a, f, g, d, h in rows
         ]
 
     async def _node_status(self, values: dict[str, Any], _user: str) -> Any:

@@ -5,7 +5,6 @@ import contextlib
 import os
 import socket
 import subprocess
-from pathlib import Path
 
 from .api import PVE, NodePve, load_machine
 
@@ -47,7 +46,16 @@ def storages(machine: dict[str, object]) -> dict[str, dict[str, object]]:
     pools = machine.get("pools") or []
     names = {pool["name"] for pool in pools} if isinstance(pools, list) else set()
     found: dict[str, dict[str, object]] = {
-        "local": {"type": "dir", "active": 1, "content": "backup,iso,vztmpl", "files": set(), "volumes": {}, "path": "/var/lib/vz", "avail": 50 << 30, "total": 90 << 30},
+        "local": {
+            "type": "dir",
+            "active": 1,
+            "content": "backup,iso,vztmpl",
+            "files": set(),
+            "volumes": {},
+            "path": "/var/lib/vz",
+            "avail": 50 << 30,
+            "total": 90 << 30,
+        },
     }
     common: dict[str, object] = {"active": 1, "content": "images,rootdir", "files": set(), "volumes": {}, "avail": 400 << 30, "total": 450 << 30}
     if "rpool" in names:
@@ -60,7 +68,9 @@ def storages(machine: dict[str, object]) -> dict[str, dict[str, object]]:
 def storage_cfg(found: dict[str, dict[str, object]]) -> str:
     """Return storage.cfg's text."""
     hidden = {"type", "active", "files", "volumes", "avail", "total"}
-    return "\n".join(f"{store['type']}: {name}\n" + "".join(f"\t{key} {value}\n" for key, value in store.items() if key not in hidden) for name, store in found.items())
+    return "\n".join(
+        f"{store['type']}: {name}\n" + "".join(f"\t{key} {value}\n" for key, value in store.items() if key not in hidden) for name, store in found.items()
+    )
 
 
 async def serve() -> None:

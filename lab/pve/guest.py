@@ -58,7 +58,9 @@ def create(vmid: int, config: Mapping[str, Any], archive: Path, keys: str | None
     must(*MAPPED, "tar", "-C", rootfs, "--numeric-owner", "--same-permissions", "--skip-old-files", "-I", "zstd -d", "--exclude=./dev/*", "-xf", archive)
     must(*MAPPED, "sh", "-ec", f"mkdir -p {rootfs}/dev {rootfs}/proc {rootfs}/sys; rm -f {rootfs}/etc/machine-id; : > {rootfs}/etc/machine-id")
     if keys:
-        script = f"mkdir -p {rootfs}/root/.ssh; chmod 700 {rootfs}/root/.ssh; cat > {rootfs}/root/.ssh/authorized_keys; chmod 600 {rootfs}/root/.ssh/authorized_keys"
+        script = (
+            f"mkdir -p {rootfs}/root/.ssh; chmod 700 {rootfs}/root/.ssh; cat > {rootfs}/root/.ssh/authorized_keys; chmod 600 {rootfs}/root/.ssh/authorized_keys"
+        )
         must(*MAPPED, "sh", "-ec", script, stdin=keys.strip() + "\n")
     if password:
         must("chroot", rootfs, "chpasswd", stdin=f"root:{password}\n")
@@ -75,8 +77,8 @@ def set_up(vmid: int, config: Mapping[str, Any]) -> None:
         servers = str(config["nameserver"]).replace(",", " ").split()
         resolv = f"search {config.get('searchdomain', 'lab')}\n" + "".join(f"nameserver {server}\n" for server in servers)
     files = {
-        "etc/hostname": f"{name.split('.')[0]}\n",
-        "etc/hosts": f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 {name} {name.split('.')[0]}\n",
+        "etc/hostname": f"{name.split('.', maxsplit=1)[0]}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 {name} {name.split('.', maxsplit=1)[0]}\n",
         "etc/resolv.conf": resolv,
     }
     for number, text in numbered(config, "net"):
@@ -160,7 +162,9 @@ def stop(vmid: int, timeout: int | None, *, force: bool = True) -> None:
     if timeout is not None:
         done = call("lxc-stop", "-n", str(vmid), "--nokill", "--timeout", str(timeout), timeout=timeout + 20)
         if state(vmid) == "running" and not force:
-            raise GuestError("container did not stop" if done.returncode == 0 else f"command 'lxc-stop -n {vmid} --nokill --timeout {timeout}' failed: exit code 1")
+            raise GuestError(
+                "container did not stop" if done.returncode == 0 else f"command 'lxc-stop -n {vmid} --nokill --timeout {timeout}' failed: exit code 1"
+            )
     if state(vmid) == "running":
         call("lxc-stop", "-n", str(vmid), "--kill")
     call("systemctl", "stop", f"pve-container@{vmid}")

@@ -21,7 +21,9 @@ def run(argv: list[str]) -> int:
         for row in rows:
             print(f"{row['volid']:<60} {row['format']:<8} {row['content']:<10} {row['size']:>14} {row.get('vmid', '')}")
     elif name in {"add", "set", "remove"}:
-        method, positional, path = {"add": ("POST", ("type", "storage"), ""), "set": ("PUT", ("storage",), "/{}"), "remove": ("DELETE", ("storage",), "/{}")}[name]
+        method, positional, path = {"add": ("POST", ("type", "storage"), ""), "set": ("PUT", ("storage",), "/{}"), "remove": ("DELETE", ("storage",), "/{}")}[
+            name
+        ]
         params = parse(words, positional)
         request(method, f"/storage{path.format(params.pop('storage'))}" if path else "/storage", params)
     elif name == "path":

@@ -11,7 +11,14 @@ from .zfsstate import Store, new_dataset, opened
 from .zfsview import ALL, SNAPSHOT_ONLY, as_json, check_names, columns, printed, select
 
 LIST_COLUMNS = "name,used,available,referenced,mountpoint"
-HEADERS = {"available": "AVAIL", "referenced": "REFER", "compressratio": "RATIO", "recordsize": "RECSIZE", "compression": "COMPRESS", "refreservation": "REFRESERV"}
+HEADERS = {
+    "available": "AVAIL",
+    "referenced": "REFER",
+    "compressratio": "RATIO",
+    "recordsize": "RECSIZE",
+    "compression": "COMPRESS",
+    "refreservation": "REFRESERV",
+}
 
 
 def parse(words: list[str], short: str, long: tuple[str, ...] = ()) -> tuple[list[tuple[str, str]], list[str]]:

@@ -108,7 +108,12 @@ def as_json(store: Store, command: str, names: Sequence[str], keys: Any, *, exac
             number = numbers and (key in SIZES or key in {"creation", "createtxg", "guid"}) and value.isdigit()
             properties[key] = {"value": int(value) if number else value, "source": source_json(source)}
         txg = store.datasets[name]["createtxg"]
-        entry: dict[str, Any] = {"name": name, "type": kind(name).upper(), "pool": name.partition("/")[0].partition("@")[0], "createtxg": txg if numbers else str(txg)}
+        entry: dict[str, Any] = {
+            "name": name,
+            "type": kind(name).upper(),
+            "pool": name.partition("/")[0].partition("@")[0],
+            "createtxg": txg if numbers else str(txg),
+        }
         if "@" in name:
             entry.update(dataset=name.partition("@")[0], snapshot_name=name.partition("@")[2])
         datasets[name] = {**entry, "properties": properties}
