@@ -39,23 +39,28 @@ def owned_by(wish):
     return {key: sorted(owned[key]) for key in OWNED}
 
 
-def gone(wish, manifest):
-    """Return what the app owned and no longer wishes for; with ``state: absent`` that is everything it ever had or names."""
-    now = owned_by(wish)
-    if wish["state"] == "absent":
-        return {key: sorted(set(manifest.get(key, [])) | set(now[key])) for key in OWNED}
-    return {key: [] if key == "directories" else sorted(set(manifest.get(key, [])) - set(now[key])) for key in OWNED}
+def gone(wish, manifest, others):
+    """Return what the app owned and no longer wishes for; with ``state: absent`` that is everything it ever had or names.
+
+    What another app owns by now stays. Directories hold data, so they go with the app alone.
+    """
+    leaving = {}
+    for key, wished in owned_by(wish).items():
+        noted, now = set(manifest.get(key, [])), set(wished)
+        kept = now | (noted if key == "directories" else set())
+        leaving[key] = sorted((noted | now if wish["state"] == "absent" else noted - kept) - set(others[key]))
+    return leaving
 
 
 def gone_units(wish, facts):
     """Return the units to remove, read from what is on the machine."""
-    names = gone(wish, facts["manifest"])["units"]
+    names = gone(wish, facts["manifest"], facts["others"])["units"]
     return read_units({name: facts["paths"].get(unit_path(name), files.ABSENT).get("content", "") for name in names})
 
 
 def _refuse_foreign(wish, facts):
     for name in wish["units"]:
-        owner = facts["owners"].get(name)
+        owner = facts["others"]["units"].get(name)
         if owner:
             raise PswModuleError(f"unit {name} belongs to the app {owner}; give the one of {wish['name']} another name")
 
@@ -141,7 +146,7 @@ def plan_app(wish, facts):
     """Return the plan that brings an app from what is found to what is wished."""
     present = wish["state"] == "present"
     _refuse_foreign(wish, facts)
-    leaving, lost = gone(wish, facts["manifest"]), gone_units(wish, facts)
+    leaving, lost = gone(wish, facts["manifest"], facts["others"]), gone_units(wish, facts)
     units = read_units(wish["units"]) if present else []
     made = files.plan(wish["paths"] + unit_wishes(wish["units"]), facts["paths"]) if present else []
     changed = {step.target: step.op for step in made if step.op in ("write", "make directory", "link")}
@@ -154,10 +159,10 @@ def plan_app(wish, facts):
     steps = list(_stop_steps(lost, facts)) + made + unit_files + secrets
     if unit_files or any(_unread(unit, facts, changed) for unit in units):
         steps.append(Step("reload", "systemd"))
-    remade = [unit for unit in units if unit.kind == "network" and unit.service in restarts and unit.path in changed]
-    steps += [Step("remake network", unit.label, {"service": unit.service}) for unit in remade]
-    steps += [Step("restart", service, {"why": why}) for service, why in restarts.items()]
-    steps += [Step("start", service, {}, state_diff(service, _state(facts, service), "active")) for service in starts]
+    remade = {unit.service: unit.label for unit in units if _must_remake(unit, facts, affected)}
+    steps += [Step("remake network", label, {"service": service, "later": sorted(restarts)}) for service, label in remade.items()]
+    steps += [Step("restart", service, {"why": why}) for service, why in restarts.items() if service not in remade]
+    steps += [Step("start", service, {}, state_diff(service, _state(facts, service), "active")) for service in starts if service not in remade]
     steps += [Step("remove secret", name, {}, state_diff(f"secret {name}", _HIDDEN_BEFORE, "")) for name in leaving["secrets"] if name in facts["secrets"]]
     steps += _removals(leaving["files"] + leaving["directories"], facts)
     pulls = [Step("pull", reference, {}, state_diff(f"image {reference}", "", "present")) for reference in _missing(wish, facts)]
@@ -167,6 +172,11 @@ def plan_app(wish, facts):
         if unit.kind == "volume" and unit.path in changed and _state(facts, unit.service) == "active"
     ]
     return Plan(pulls + _noted(wish, facts["manifest"], steps, restarts), restarts, warnings)
+
+
+def _must_remake(unit, facts, affected):
+    """Tell whether a network has to be made anew: podman never changes the options of one that is there."""
+    return unit.kind == "network" and unit.service in affected and facts["paths"].get(unit.path, files.ABSENT)["kind"] != "absent"
 
 
 def _unread(unit, facts, changed):
@@ -192,6 +202,5 @@ def _noted(wish, manifest, steps, restarts):
     last = Step("note", wish["name"], {"manifest": after})
     if not after and not manifest:
         return steps
-    return (
-        ([Step("note", wish["name"], {"manifest": before})] if steps and before != manifest else []) + steps + ([last] if after != before or not steps else [])
-    )
+    first = [Step("note", wish["name"], {"manifest": before})] if steps and before != manifest else []
+    return first + steps + ([last] if after != before or not steps else [])

@@ -11,7 +11,7 @@ import shutil
 
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
 from ansible_collections.psw.ai.plugins.module_utils import _generator, _podman, _readiness, _systemd
-from ansible_collections.psw.ai.plugins.module_utils._app import gone, gone_units, owned_by
+from ansible_collections.psw.ai.plugins.module_utils._app import OWNED, gone, gone_units, owned_by
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._programs import run_together
 from ansible_collections.psw.ai.plugins.module_utils._quadlet import read_units, unit_path
@@ -43,17 +43,22 @@ def _write_note(step):
         files.remove(Step("remove", path))
 
 
-def _owners(name):
-    """Return {unit: app} of all other apps."""
+def _others(name):
+    """Return {kind: {thing: app}} of what all other apps own."""
+    owned = {key: {} for key in OWNED}
     try:
-        others = sorted(entry[:-5] for entry in os.listdir(NOTES) if entry.endswith(".json") and not entry.startswith("."))
+        apps = sorted(entry[:-5] for entry in os.listdir(NOTES) if entry.endswith(".json") and not entry.startswith("."))
     except OSError:
-        return {}
-    return {unit: other for other in others if other != name for unit in read_note(other).get("units", [])}
+        return owned
+    for app in apps:
+        note = read_note(app) if app != name else {}
+        for key in OWNED:
+            owned[key].update(dict.fromkeys(note.get(key, []), app))
+    return owned
 
 
-def _paths(wish, manifest):
-    leaving = gone(wish, manifest)
+def _paths(wish, manifest, others):
+    leaving = gone(wish, manifest, others)
     names = list(wish["units"]) + leaving["units"]
     paths = [wished["path"] for wished in wish["paths"]] + leaving["files"] + leaving["directories"] + [unit_path(name) for name in names]
     facts = {path: files.look(path) for path in paths}
@@ -81,7 +86,8 @@ def _from_programs(services, secrets, images):
 def gather(wish, *, without_podman=False):
     """Return the facts that ``plan_app`` reads; ``without_podman`` tells them of a machine that has none yet."""
     manifest = read_note(wish["name"])
-    facts = {"manifest": manifest, "owners": _owners(wish["name"]), "paths": _paths(wish, manifest)}
+    others = _others(wish["name"])
+    facts = {"manifest": manifest, "others": others, "paths": _paths(wish, manifest, others)}
     facts.update(services={}, secrets={}, containers={}, images={})
     if without_podman and shutil.which("podman") is None:
         return facts
@@ -108,7 +114,7 @@ def _reload(wish):
         states = _systemd.show([unit.service for unit in read_units(wish["units"])] if wish["state"] == "present" else [])
         missing = [service for service, state in states.items() if state["LoadState"] != "loaded"]
         if missing:
-            why = _generator.refusals(wish["units"]) or "systemd says {name: states[name]['LoadState'] for name in missing}"
+            why = _generator.refusals(wish["units"]) or "systemd does not load what the generator made; see `systemctl status` on the machine"
             raise PswModuleError(f"quadlet made no service of {', '.join(missing)}: {why}")
 
     return door
@@ -117,7 +123,7 @@ def _reload(wish):
 def _remake_network(step):
     """A network keeps the options it was made with, so it is made anew; systemd stops who requires it, and they come back after it."""
     service = step.args["service"]
-    users = _systemd.active_users(service)
+    users = [user for user in _systemd.active_users(service) if user not in step.args["later"]]
     _systemd.change("stop", [service])
     _podman.remove_network(step.target)
     _systemd.change("start", [service, *users])
@@ -132,7 +138,7 @@ def perform(wish, plan):
         "stop": lambda step: _systemd.change("stop", [step.target]),
         "set secret": lambda step: _podman.set_secret(step.target, step.args["value"]),
         "remove secret": lambda step: _podman.remove_secret(step.target),
-        "remove network": lambda step: _podman.remove_unused_network(step.target),
+        "remove network": lambda step: _podman.remove_network(step.target),
         "remake network": _remake_network,
         "reload": _reload(wish),
         "restart": lambda step: _systemd.change("restart", step.args["services"]),

@@ -60,11 +60,6 @@ def remove_secret(name):
 
 
 def remove_network(name):
-    """Remove a network that may be gone already; podman refuses while a container uses it."""
-    run(["podman", "network", "rm", "--force", name], doing=f"removing the podman network {name}")
-
-
-def remove_unused_network(name):
-    """Remove a network whose unit is gone, unless somebody else's container still uses it, which is an error that names it."""
+    """Remove a network that may be gone already; a container that still uses it is an error that names it."""
     if run(["podman", "network", "exists", name], check=False).rc == 0:
         run(["podman", "network", "rm", name], doing=f"removing the podman network {name}")
