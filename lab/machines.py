@@ -151,7 +151,7 @@ def _firmware(sys: Path, secure_boot: str) -> None:
 def _kernels(tree: Path, machine: Mapping[str, Any]) -> None:
     """The module directories of the installed kernels, with the lists that depmod asks for."""
     for kernel in [machine.get("kernel", "6.17.2-1-pve"), *machine.get("other_kernels", [])]:
-        for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
+        for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo", "modules.dep"):
             _write(tree / "usr/lib/modules" / kernel / name, b"")
 
 

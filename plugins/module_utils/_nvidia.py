@@ -83,6 +83,15 @@ def plan(found, version, kernel_modules):
     return {"install": install, "build": build, "load": found["loaded"] is None}
 
 
+def refuse_nouveau(found):
+    """Raise when the kernel's own driver holds a card; a reboot frees it, once modprobe's rules keep nouveau away."""
+    if found["nouveau"]:
+        raise PswModuleError(
+            f"the nouveau driver holds {', '.join(found['nouveau'])}, so NVIDIA's cannot be installed. nouveau is switched off from the next boot on: "
+            "reboot the node and run this again"
+        )
+
+
 def refuse(found, todo, kernel_modules):
     """Raise for what would fail half way, before anything is touched."""
     if found["userspace"] and not found["by_run"]:
@@ -92,11 +101,6 @@ def refuse(found, todo, kernel_modules):
         )
     if kernel_modules == NO_MODULES:
         return
-    if todo["install"] and found["nouveau"]:
-        raise PswModuleError(
-            f"the nouveau driver holds {', '.join(found['nouveau'])}, so NVIDIA's cannot be installed. nouveau is switched off from the next boot on: "
-            "reboot the node and run this again"
-        )
     lacking = [name for name in [found["kernel"], *todo["build"]] if (todo["install"] or todo["build"]) and name not in found["headers"]]
     if lacking:
         raise PswModuleError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
 import os
 import re
 
@@ -68,7 +69,7 @@ def download(url, directory):
     try:
         with _open(url) as answer, open(part, "wb") as file:
             file.writelines(iter(lambda: answer.read(_BLOCK), b""))
-    except OSError as exc:
+    except (OSError, http.client.HTTPException) as exc:
         remove(part)
         raise PswModuleError(f"cannot download {url} to {directory}: {exc}") from exc
     got = checksum(part)
@@ -114,3 +115,9 @@ def build(version, kernel):
 def load():
     """Load the modules that CUDA needs."""
     run(["modprobe", "-a", "nvidia", "nvidia-uvm"], doing="loading the NVIDIA module")
+
+
+def forget_nouveau():
+    """Rebuild the boot images, which hold a copy of the rule that keeps nouveau away."""
+    if os.path.exists("/usr/sbin/update-initramfs"):
+        run(["/usr/sbin/update-initramfs", "-u", "-k", "all"], doing="rebuilding the boot images without nouveau")

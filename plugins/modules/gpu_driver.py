@@ -55,10 +55,15 @@ vendor:
   type: str
   sample: nvidia
 gpus:
-  description: The GPUs to use, as M(psw.ai.gpu_detect) described them.
+  description: The GPUs to use, described as a record (C(nodes/<node>/gpu.yml)) describes them.
   returned: success
   type: list
   elements: dict
+kernel:
+  description: Release of the kernel that the driver was chosen for.
+  returned: success
+  type: str
+  sample: 6.17.2-1-pve
 driver:
   description: The driver for them.
   returned: success

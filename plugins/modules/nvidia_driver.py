@@ -89,6 +89,9 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 def carry_out(params, found, todo):
     """Do what is planned; each step leaves something that the next run finds."""
     version, kernel_modules = params["version"], params["kernel_modules"]
+    if todo["install"] and kernel_modules != _nvidia.NO_MODULES and found["nouveau"]:
+        _nvidia_install.forget_nouveau()
+        _nvidia.refuse_nouveau(found)
     if todo["install"]:
         url = "/".join([params["base_url"].rstrip("/"), version, _nvidia_install.file_name(version)])
         path = _nvidia_install.download(url, params["cache"])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GPUS_FILE = Path(__file__).parents[2] / "catalog" / "gpus.yml"
 TABLE_FILE = Path(__file__).parents[1] / "module_utils" / "_gpu_table.py"
 VENDOR_NAMES = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
+RECORDED = ("address", "id", "name", "arch", "integrated", "vram_mib", "usable_mib", "vram_source")  # what a record says about a card
 _GIB_MIB = 1024
 _TABLE = '''\
 # Copyright (c) 2026, the psw authors
@@ -141,7 +142,7 @@ def nvidia_driver(cards: Iterable[Mapping[str, Any]], kernel: str, catalogue: Ma
 
 
 def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], vendor: str | None = None, version: str | None = None) -> dict[str, Any]:
-    """Return {vendor, gpus, driver} for what gpu_detect found on a node; a node or vendor that psw cannot use is a refusal."""
+    """Return {vendor, gpus, kernel, driver} for what gpu_detect found on a node; a node or vendor that psw cannot use is a refusal."""
     verdict = detected["verdict"]
     if not verdict["supported"]:
         raise Refusal(verdict["code"], verdict["message"], verdict["hint"])
@@ -155,4 +156,5 @@ def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], vendor: st
             f"{gpus[0]['name']} ({gpus[0]['address']}) is fine, but psw cannot set up {VENDOR_NAMES[chosen]} GPUs yet.",
             "It sets up NVIDIA cards today.",
         )
-    return {"vendor": chosen, "gpus": gpus, "driver": nvidia_driver(gpus, detected["kernel"], catalogue, version)}
+    recorded = [{key: gpu[key] for key in RECORDED if gpu[key] is not None} for gpu in gpus]
+    return {"vendor": chosen, "gpus": recorded, "kernel": detected["kernel"], "driver": nvidia_driver(gpus, detected["kernel"], catalogue, version)}
