@@ -174,7 +174,13 @@ def restart(lab: Lab) -> None:
 
 def down(lab: Lab) -> None:
     """Remove the node's container and whatever still runs in its cgroup."""
-    if status(lab) == "running":
+    for _ in range(5):
         kill_cgroup(lab.container)
-    podman("rm", "-f", "-t", "0", lab.container, check=False)
+        # A container caught while stopping is only half removed by the first try.
+        said = podman("rm", "-f", "-t", "0", lab.container, check=False).stderr
+        if status(lab) == "missing":
+            break
+        time.sleep(1)
+    else:
+        raise LabError(f"podman does not remove the container {lab.container}: {said.strip()}")
     kill_cgroup(lab.container)
