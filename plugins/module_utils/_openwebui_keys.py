@@ -200,7 +200,8 @@ def main(text):
     answers_to, sys.stdout = sys.stdout, sys.stderr
     scratch = tempfile.mkdtemp(prefix="psw-")
     # Should a release import its configuration with its models, then without migrating the database or emptying the live server's static files.
-    os.environ.update(FROM_INIT_PY="true", STATIC_DIR=scratch, ENABLE_DB_MIGRATIONS="false")
+    # Never set FROM_INIT_PY here: in the image it makes that import move the data directory away.
+    os.environ.update(STATIC_DIR=scratch, ENABLE_DB_MIGRATIONS="false")
     try:
         answer = asyncio.run(serve(OpenWebUI.load(), json.loads(text)))
     except RefusedError as exc:
