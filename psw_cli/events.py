@@ -75,7 +75,7 @@ class Run:
     changes: list[Change] = field(default_factory=list)
     diffs: list[Diff] = field(default_factory=list)
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
-    artifacts: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each host said with set_stats
     errors: list[str] = field(default_factory=list)
     item_reason: dict[str, str] = field(default_factory=dict)
 
@@ -117,8 +117,11 @@ class Run:
             step.task = data.get("task", "")
 
     def _succeeded(self, data: dict[str, Any], stdout: str) -> None:
+        res = data.get("res", {})
+        if "ansible_stats" in res:
+            self.told.setdefault(data["host"], {}).update(res["ansible_stats"]["data"])
         # A task with no_log shows nothing but this word.
-        if data.get("res", {}).get("changed") or stdout.lstrip().startswith("changed:"):
+        if res.get("changed") or stdout.lstrip().startswith("changed:"):
             host = data["host"]
             self.changes.append(Change(host, data.get("role", ""), data.get("task", "")))
             if host in self.steps:
@@ -155,7 +158,6 @@ class Run:
         names = {"ok": "ok", "changed": "changed", "failed": "failures", "unreachable": "dark", "skipped": "skipped", "rescued": "rescued"}
         for host in sorted({host for name in names.values() for host in data.get(name, {})}):
             self.hosts[host] = {name: data.get(theirs, {}).get(host, 0) for name, theirs in names.items()}
-        self.artifacts = data.get("artifact_data", {})
 
     def _said(self, text: str) -> None:
         """Keep what Ansible says outside of tasks: that is how it tells of a broken inventory, option or playbook."""

@@ -58,7 +58,7 @@ def rows(project: Project, state: Run) -> list[dict[str, Any]]:
     """Return a row for each planned app, with what its target said about it."""
     catalog, known, plan = Catalog.load(), _targets.read(project.path), project.plan or {"apps": {}}
     lost = {problem.host for problem in state.problems if problem.kind == "unreachable"}
-    states = {host: units(told.get("psw_units", "")) for host, told in state.artifacts.items() if isinstance(told, dict)}
+    states = {host: units(told.get("psw_units", "")) for host, told in state.told.items()}
     found = []
     for app, planned in plan["apps"].items():
         target = planned["target"]

@@ -33,6 +33,11 @@ apps: [ollama, openwebui]
 """
 
 
+LOCAL = """\
+ansible_connection: local
+ansible_host: 127.0.0.1
+ansible_python_interpreter: /usr/bin/python3
+"""
 MESSAGES = Path(__file__).parents[2] / "docs" / "messages.md"
 
 
@@ -42,6 +47,7 @@ def _own_world(tmp_path, monkeypatch):
     for name in ("PSW_PROJECT", "SOPS_AGE_KEY", "SOPS_AGE_KEY_CMD", "ANSIBLE_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "age" / "keys.txt"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # where sops looks as well
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
@@ -104,3 +110,15 @@ def documented(tmp_path):
         return f"```text\n{text.strip()}\n```\n" in MESSAGES.read_text(encoding="utf-8")
 
     return shown
+
+
+@pytest.fixture
+def on_this_machine(project):
+    """Let Ansible take this machine for a node or target."""
+
+    def pretend(*names):
+        (project / "host_vars").mkdir(exist_ok=True)
+        for name in names:
+            (project / "host_vars" / f"{name}.yml").write_text(LOCAL)
+
+    return pretend

@@ -13,20 +13,13 @@ from pathlib import Path
 
 import pytest
 
-LOCAL = """\
-ansible_connection: local
-ansible_host: 127.0.0.1
-ansible_python_interpreter: /usr/bin/python3
-"""
 PSW = [sys.executable, "-c", "from psw_cli.main import main; main()"]
 
 
 @pytest.fixture
-def converge(project, psw, tmp_path, monkeypatch):
+def converge(on_this_machine, psw, tmp_path, monkeypatch):
     """Run `psw deploy converge` with these tasks in place of the collection's; both targets are this machine."""
-    (project / "host_vars").mkdir()
-    for target in ("psw-ai", "psw-core"):
-        (project / "host_vars" / f"{target}.yml").write_text(LOCAL)
+    on_this_machine("psw-ai", "psw-core")
 
     def run(tasks, *args, hosts="psw-core"):
         play = {"name": "Bring up the apps", "hosts": hosts, "gather_facts": False, "tasks": tasks}
@@ -106,8 +99,8 @@ def test_a_failure_in_an_apps_role_names_the_app(converge, project, tmp_path, mo
     assert (said["layer"], said["host"], said["task"]) == ("app openwebui on psw-core", "psw-core", "Answer")
 
 
-def test_a_delegated_failure_names_the_node(converge, project):
-    (project / "host_vars/pve1.yml").write_text(LOCAL)
+def test_a_delegated_failure_names_the_node(converge, on_this_machine):
+    on_this_machine("pve1")
     task = {"name": "Make the container", "ansible.builtin.command": "false", "delegate_to": "pve1"}
     answer = converge([task])
     assert "error: node pve1, task 'Make the container' failed: non-zero return code\n" in answer.stderr
@@ -207,7 +200,8 @@ def test_secrets_that_cannot_be_opened_stop_a_run_before_it_starts(converge, pro
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_stops_ansible_and_may_be_repeated(project, tmp_path, number):
+def test_an_interrupted_run_stops_ansible_and_may_be_repeated(project, on_this_machine, documented, tmp_path, number):
+    on_this_machine("psw-core")
     with running(project, tmp_path) as process:
         os.kill(process.pid, number)
         out, err = process.communicate(timeout=60)
@@ -217,6 +211,7 @@ def test_an_interrupted_run_stops_ansible_and_may_be_repeated(project, tmp_path,
         "message": "psw deploy converge: stopped as you asked",
         "hint": "it is safe to run it again",
     }
+    assert documented("interrupted: psw deploy converge: stopped as you asked\n  it is safe to run it again")
     assert workers(project) == []
     assert sorted(path.name for path in (project / ".psw").iterdir()) == ["lock", "runs"]
     assert (project / ".psw/lock").read_text() == ""
@@ -236,8 +231,6 @@ def test_a_killed_psw_takes_ansible_along_and_the_next_one_tidies_up(project, tm
 
 def running(project, tmp_path):
     """Start a converge that waits in its task, and return when it does."""
-    (project / "host_vars").mkdir(exist_ok=True)
-    (project / "host_vars/psw-core.yml").write_text(LOCAL)
     started = tmp_path / "started"
     started.unlink(missing_ok=True)
     wait = {"name": "Wait", "ansible.builtin.shell": f"touch {started}; exec sleep 300"}
