@@ -43,9 +43,9 @@ def broken_nvidia(root):
         return f"userspace: the driver is {driver}, but its libraries here are {', '.join(versions) or 'missing'}; a converge installs the ones that match"
     spec = os.path.join(root, "etc/cdi/nvidia.yaml")
     if not os.path.exists(spec):
-        return "CDI: there is no /etc/cdi/nvidia.yaml; see: systemctl status psw-cdi"
+        return "CDI: there is no /etc/cdi/nvidia.yaml; see: systemctl status psw-nvidia-cdi"
     if version_in(spec, r"libcuda\.so\.(" + re.escape(driver) + r")\b") is None:
-        return f"CDI: /etc/cdi/nvidia.yaml was made for another driver than {driver}; run: systemctl restart psw-cdi ollama"
+        return f"CDI: /etc/cdi/nvidia.yaml was made for another driver than {driver}; run: systemctl restart psw-nvidia-cdi ollama"
     return None
 
 

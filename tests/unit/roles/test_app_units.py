@@ -125,7 +125,7 @@ def test_ollama_takes_the_gpu_through_cdi_after_its_spec_is_made(role):
     text = role("ollama").template("ollama.container.j2")
 
     assert "AddDevice=nvidia.com/gpu=all\n" in text
-    assert "After=psw-cdi.service\n" in text
+    assert "After=psw-nvidia-cdi.service\n" in text
 
 
 def test_ollamas_switches_are_numbers_because_it_takes_any_word_for_true(role):
