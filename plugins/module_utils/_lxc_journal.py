@@ -44,7 +44,7 @@ class Journal:
     def finish(self, rows, tag):
         """Remove what a killed run left locked and unusable; return whether the containers have to be looked at again."""
         vmid = self._vmid()
-        rows = [row for row in rows if row.get("lock") == "create" and (self._nameless(row, vmid) or self._ours(row, tag))]
+        rows = [row for row in rows if self._half_made(row) and (self._nameless(row, vmid) or self._ours(row, tag))]
         for row in rows:
             # The killed run's task may well live on.
             if self._wait_for_task(row["vmid"]) == "create":
@@ -55,6 +55,10 @@ class Journal:
         return bool(rows)
 
     @staticmethod
+    def _half_made(row):
+        return row.get("lock") == "create" and row["status"] != "running"
+
+    @staticmethod
     def _nameless(row, vmid):
         return int(row["vmid"]) == vmid and row.get("name", "") in {"", "CT%s" % vmid}
 
@@ -62,14 +66,18 @@ class Journal:
         return row.get("name") == self.hostname and tag in split_tags(row.get("tags", ""))
 
     def _wait_for_task(self, vmid):
-        """Wait for the end of a creation that is still under way; return the lock that is left then."""
+        """Wait for the end of a creation or restore that is still under way; return the lock that is left then."""
         deadline = time.monotonic() + TASK_SECONDS
-        while self.pve.get("/nodes/{node}/tasks", vmid=vmid, source="active", typefilter="vzcreate"):
+        while self._busy(vmid):
             if time.monotonic() > deadline:
-                raise PswModuleError("container %s has been under creation for %d s; look at its task on the node" % (vmid, TASK_SECONDS))
+                raise PswModuleError("container %s has been busy for %d s; look at its task on the node" % (vmid, TASK_SECONDS))
             time.sleep(PAUSE)
         rows = {int(row["vmid"]): row for row in self.pve.get("/nodes/{node}/lxc")}
         return rows.get(int(vmid), {}).get("lock")
+
+    def _busy(self, vmid):
+        """Tell whether a task works on the container; the list of active tasks holds those that ended lately, too."""
+        return any("endtime" not in task for task in self.pve.get("/nodes/{node}/tasks", vmid=vmid, source="active"))
 
     def _vmid(self):
         try:

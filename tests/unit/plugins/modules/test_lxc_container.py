@@ -236,10 +236,20 @@ def test_what_a_killed_run_left_nameless_and_locked_is_removed_and_made_anew(nod
 
 def test_a_creation_that_outlived_its_run_is_waited_for(node, run, tmp_path):
     node.container(100, status="stopped", lock="create", hostname="psw-ai", tags="psw", unprivileged="1")
-    node.write(tasks=[[{"type": "vzcreate"}], [{"type": "vzcreate"}]])
+    node.write(tasks=[[{"type": "vzcreate"}], [{"type": "vzcreate"}], [{"type": "vzcreate", "endtime": 1, "status": "OK"}]])
     run()
     asked = [call for call in node.calls("pvesh") if "/tasks" in call]
     assert len(asked) == 3
+
+
+def test_a_running_container_is_never_taken_for_half_made(node, run):
+    run()
+    state = node.state
+    state["cts"]["100"]["config"]["lock"] = "create"
+    node.write(**state)
+    node.forget_calls()
+    run()
+    assert node.writes() == []
 
 
 def test_a_locked_stranger_is_left_alone(node, run, tmp_path):
