@@ -9,9 +9,11 @@ from lab.services import REGISTRY_HOST, REGISTRY_PORT
 
 NAME = "debian-13-standard_13.1-2_amd64.tar.zst"
 PACKAGES = (
-    "apt-utils", "bash-completion", "ca-certificates", "cron", "curl", "dbus", "debian-archive-keyring", "gpg", "ifupdown", "iproute2", "iputils-ping", "less", "libpam-systemd",
-    "logrotate", "nano", "netbase", "openssh-server", "procps", "python3", "systemd", "systemd-sysv", "tzdata", "xz-utils",
+    "apt-utils", "bash-completion", "ca-certificates", "cron", "curl", "dbus", "debian-archive-keyring", "gpg", "ifupdown", "iproute2", "iputils-ping",
+    "less", "libpam-systemd", "logrotate", "nano", "netbase", "openssh-server", "procps", "python3", "systemd", "systemd-sysv", "tzdata", "xz-utils",
 )  # fmt: skip
+# A real driver shows itself in every /proc; the lab's is a mount, which a container's new /proc does not have. The engine's stand-in looks here.
+DRIVER = 'volumes = ["/proc/driver:/run/psw-lab/driver:ro"]\n'
 COMMANDS = (
     "systemctl enable -q ssh.service systemd-networkd.service; systemctl mask -q networking.service systemd-networkd-wait-online.service",
     # This kernel has no modules and hides its debug files; on a real node these two are quiet.
@@ -23,7 +25,7 @@ COMMANDS = (
 def archive() -> Path:
     """Return the template's archive, made now if the cache lacks it."""
     extra = CACHE / "template"
-    files = {"registries.conf.d/000-lab.conf": registry.mirrors(REGISTRY_HOST, REGISTRY_PORT), "containers.conf.d/00-lab.conf": container_defaults()}
+    files = {"registries.conf.d/000-lab.conf": registry.mirrors(REGISTRY_HOST, REGISTRY_PORT), "containers.conf.d/00-lab.conf": container_defaults() + DRIVER}
     for name, text in files.items():
         file = extra / name
         file.parent.mkdir(parents=True, exist_ok=True)
