@@ -30,7 +30,8 @@ def issue(hosts: list[str], directory: Path) -> tuple[Path, Path]:
     cert, key, request, extension = (directory / f"server.{end}" for end in ("crt", "key", "csr", "ext"))
     extension.write_text(f"subjectAltName={','.join(f'DNS:{host}' for host in hosts)}\nextendedKeyUsage=serverAuth\n", encoding="utf-8")
     run(
-        "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=psw lab server", "-keyout", key, "-out", request
+        "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=psw lab server", "-keyout", key,
+        "-out", request,
     )  # fmt: skip
     run(
         "openssl", "x509", "-req", "-in", request, "-CA", HOME / "ca.crt", "-CAkey", HOME / "ca.key", "-days", "825", "-extfile", extension, "-out", cert

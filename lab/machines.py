@@ -44,6 +44,12 @@ def _link(link: Path, target: str) -> None:
     link.symlink_to(target)
 
 
+def _config_space(vendor: str, model: str, kind: str) -> bytes:
+    """The header that `lspci` reads: ids, class, nothing else."""
+    ids = int(vendor, 16).to_bytes(2, "little") + int(model, 16).to_bytes(2, "little")
+    return (ids + bytes(4) + b"\xa1" + bytes.fromhex(kind)[::-1]).ljust(64, b"\0")
+
+
 def _pci(sys: Path, device: Mapping[str, Any]) -> None:
     """One PCI device as the kernel shows it: its attributes, its bus link, its driver, its DRM nodes."""
     address = str(device["address"])
@@ -69,6 +75,7 @@ def _pci(sys: Path, device: Mapping[str, Any]) -> None:
     vendor, model, kind = (str(device[key]).removeprefix("0x").upper() for key in ("vendor", "device", "class"))
     alias = f"pci:v{vendor:0>8}d{model:0>8}sv*sd*bc{kind[0:2]}sc{kind[2:4]}i{kind[4:6]}"
     _write(home / "modalias", alias)
+    _write(home / "config", _config_space(vendor, model, kind))
     driver = f"DRIVER={device['driver']}\n" if device.get("driver") else ""
     _write(home / "uevent", f"{driver}PCI_CLASS={kind.lstrip('0')}\nPCI_ID={vendor}:{model}\nPCI_SLOT_NAME={address}\nMODALIAS={alias}")
     _link(sys / "bus/pci/devices" / address, f"../../../{_BRIDGE}/{address}")
@@ -125,7 +132,9 @@ def _nvme(sys: Path, number: int, disk: Mapping[str, Any]) -> None:
     address = str(disk.get("address", f"0000:0{number + 4}:00.0"))
     speed, width = disk.get("link_speed", "16.0 GT/s PCIe"), disk.get("link_width", 4)
     _pci(
-        sys, {"address": address, "class": "0x010802", "vendor": "0x144d", "device": "0xa80c", "driver": "nvme", "link_speed": speed, "link_width": width, **disk.get("pci", {})}
+        sys,
+        {"address": address, "class": "0x010802", "vendor": "0x144d", "device": "0xa80c", "driver": "nvme", "link_speed": speed, "link_width": width,
+         **disk.get("pci", {})},
     )  # fmt: skip
     home = f"{_BRIDGE}/{address}/nvme/{name}"
     for key, fallback in (("transport", "pcie"), ("model", "Lab NVMe SSD"), ("serial", f"LAB{number:04d}"), ("state", "live")):

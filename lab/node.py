@@ -12,15 +12,18 @@ from lab.podman import kill_cgroup, podman, start_detached
 from lab.state import DOMAIN, NODE, Lab
 
 PACKAGES = (
-    "apt", "bash-completion", "bridge-utils", "ca-certificates", "curl", "dbus", "debian-archive-keyring", "file", "gpg", "ifupdown2", "iproute2", "iputils-ping",
-    "kmod", "less", "lxc", "nftables", "openssh-server", "pciutils", "procps", "psmisc", "python3", "systemd", "systemd-sysv", "uidmap", "xz-utils", "zstd",
+    "apt", "bash-completion", "bridge-utils", "ca-certificates", "curl", "dbus", "debian-archive-keyring", "file", "gpg", "ifupdown2", "iproute2",
+    "iputils-ping", "kmod", "less", "lxc", "nftables", "openssh-server", "pciutils", "procps", "psmisc", "python3",
+    "systemd", "systemd-sysv", "uidmap", "xz-utils", "zstd",
 )  # fmt: skip
 COMMANDS = (
     "systemctl enable -q ssh.service",
-    "systemctl disable -q lxc.service lxc-net.service lxc-monitord.service; systemctl mask -q networking.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount",
+    "systemctl disable -q lxc.service lxc-net.service lxc-monitord.service",
+    "systemctl mask -q networking.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount",
     "rm -f /etc/ssh/ssh_host_*; sed -i '/^root:/d' /etc/subuid /etc/subgid; echo root:100000:65536 | tee -a /etc/subuid >> /etc/subgid",
     "ln -sf /usr/lib/psw-lab/kernel/modprobe /usr/sbin/modprobe; ln -sf /usr/lib/psw-lab/kernel/modprobe /usr/sbin/rmmod",
-    "groupadd -f -g 993 render; rm -f /etc/motd; install -d -m 700 /root/.ssh; ln -s /etc/pve/priv/authorized_keys /root/.ssh/authorized_keys",
+    "groupadd -f -g 993 render; rm -f /etc/motd; install -d -m 700 /root/.ssh",
+    "ln -s /etc/pve/priv/authorized_keys /root/.ssh/authorized_keys",
 )
 START_SECONDS = 60
 
@@ -99,9 +102,9 @@ def _volumes(lab: Lab) -> list[str]:
 
 
 def _template(lab: Lab) -> None:
-    """Put the LXC template where `pveam` would have downloaded it."""
+    """Put the LXC template where `pveam download` of the stand-in takes it from."""
     archive = template.archive()
-    place = lab.home / "vz/template/cache" / template.NAME
+    place = lab.home / "vz/template/available" / template.NAME
     if not place.exists() or place.stat().st_size != archive.stat().st_size:
         place.parent.mkdir(parents=True, exist_ok=True)
         for old in place.parent.glob("debian-13-standard_*"):

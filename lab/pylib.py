@@ -20,8 +20,9 @@ def directory() -> Path:
     run("rm", "-rf", part)
     part.mkdir(parents=True)
     run(
-        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", part, "--python-version", NODE_PYTHON, "--implementation", "cp",
-        "--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_17_x86_64", "--platform", "manylinux2014_x86_64", *PACKAGES,
+        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", part, "--python-version", NODE_PYTHON,
+        "--implementation", "cp", "--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_17_x86_64",
+        "--platform", "manylinux2014_x86_64", *PACKAGES,
     )  # fmt: skip
     part.rename(target)
     return target

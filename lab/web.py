@@ -6,6 +6,7 @@ import sys
 import threading
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 
@@ -39,13 +40,13 @@ class Server(http.server.ThreadingHTTPServer):
     context: ssl.SSLContext | None = None
     allow_reuse_address = True
 
-    def finish_request(self, request: object, client_address: object) -> None:
+    def finish_request(self, request: Any, client_address: Any) -> None:
         """Wrap the connection where it is an https one."""
         if self.context is not None:
-            request = self.context.wrap_socket(request, server_side=True)  # type: ignore[call-overload]
-        super().finish_request(request, client_address)  # type: ignore[arg-type]
+            request = self.context.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Keep a client's broken connection to one line."""
         del request
         print(client_address, sys.exc_info()[1], flush=True)

@@ -5,8 +5,10 @@ import contextlib
 import os
 import socket
 import subprocess
+from pathlib import Path  # noqa: TC003 - a plain import reads better than a guarded one
 
-from .api import PVE, NodePve, load_machine
+from .api import NodePve, load_machine
+from .ondisk import PVE
 
 SOCKET = "/run/pvedaemon.sock"
 
@@ -18,7 +20,7 @@ def _certificate(node: str) -> tuple[str, str]:
     cert, key = place / "pve-ssl.pem", place / "pve-ssl.key"
     if not cert.exists():
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        command = ["openssl", "req", "-x509", *curve, "-nodes", "-days", "730", "-subj", f"/CN={node}", "-keyout", key, "-out", cert]
+        command: list[str | Path] = ["openssl", "req", "-x509", *curve, "-nodes", "-days", "730", "-subj", f"/CN={node}", "-keyout", key, "-out", cert]
         subprocess.run(command, check=True, capture_output=True)
     return str(cert), str(key)
 
@@ -84,7 +86,7 @@ async def serve() -> None:
     vms = machine.get("vms") or {}
     for name, text in vms.items():
         (PVE / "qemu-server" / name).write_text(text, encoding="utf-8")
-    pve.look_at_storage()
+    pve.look_at_templates()
     pve.sync_in()
     for ct in pve.cts:
         if ct.config.get("lock") in {"create", "destroyed"}:

@@ -89,10 +89,15 @@ def set_up(vmid: int, config: Mapping[str, Any]) -> None:
         file.write_text(content, encoding="utf-8")
         os.chown(file, ROOT_ID, ROOT_ID)
         file.chmod(0o644)
+    make_volumes(config)
+
+
+def make_volumes(config: Mapping[str, Any]) -> None:
+    """Make the directories of storage volumes, and refuse a bind mount of what is not there."""
     for number, text in numbered(config, "mp"):
-        mount = properties(text, "volume")
-        source = Path(volume_path(mount["volume"]))
-        if not mount["volume"].startswith("/") and not source.exists():
+        volume = properties(text, "volume")["volume"]
+        source = Path(volume_path(volume))
+        if not volume.startswith("/") and not source.exists():
             source.mkdir(parents=True)
             os.chown(source, ROOT_ID, ROOT_ID)
         elif not source.exists():
@@ -143,6 +148,11 @@ def start(vmid: int, config: Mapping[str, Any], raw: list[tuple[str, str]]) -> N
         time.sleep(0.1)
     log = call("journalctl", "-u", f"pve-container@{vmid}", "-n", "5", "-o", "cat", "--no-pager").stdout.strip()
     raise GuestError(f"startup for container '{vmid}' failed\n{log}")
+
+
+def monitored(vmid: int) -> bool:
+    """Tell, cheaply, whether LXC has anything running for a container: its monitor listens on a socket."""
+    return f"@{LXC}/{vmid}/command" in Path("/proc/net/unix").read_text(encoding="utf-8")
 
 
 def state(vmid: int) -> str:

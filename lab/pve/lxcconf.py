@@ -57,6 +57,8 @@ def render(vmid: int, config: Mapping[str, Any], raw: list[tuple[str, str]], mtu
         f"lxc.uts.name = {config.get('hostname', f'CT{vmid}')}",
         f"lxc.rootfs.path = dir:{LXC}/{vmid}/rootfs",
         "lxc.mount.auto = sys:mixed",
+        # A reboot from inside becomes a stop and a start, so that pending changes are taken up.
+        "lxc.hook.post-stop = /usr/bin/python3 -I /usr/lib/psw-lab/run.py reboot",
         # No AppArmor in this kernel; Proxmox VE keeps it on.
         "lxc.apparmor.profile = unconfined",
         f"lxc.idmap = u 0 {ROOT_ID} {ID_COUNT}",

@@ -267,9 +267,10 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
 
 def door(commands: dict[str, Callable[[list[str]], None]], program: str, argv: list[str]) -> int:
     """Run a command and turn its refusal into text and exit code."""
+    if not argv or argv[0] not in commands:
+        print(f"unrecognized command '{argv[0]}'" if argv else f"missing command\nusage: {program} command args ...", file=sys.stderr)
+        return 2
     try:
-        if not argv or argv[0] not in commands:
-            raise ZfsError(f"unrecognized command '{argv[0]}'" if argv else f"missing command\nusage: {program} command args ...", 2)
         commands[argv[0]](argv[1:])
     except ZfsError as error:
         print(error, file=sys.stderr)

@@ -69,7 +69,8 @@ PROPERTIES: dict[str, Property] = {
     "primarycache": _CACHE, "secondarycache": _CACHE,
     "logbias": Property("latency", ("latency", "throughput")),
     "dedup": Property(
-        "off", ("on", "off", "verify", "sha256", "sha256,verify", "sha512", "sha512,verify", "skein", "skein,verify", "edonr,verify", "blake3", "blake3,verify"),
+        "off", ("on", "off", "verify", "sha256", "sha256,verify", "sha512", "sha512,verify", "skein", "skein,verify", "edonr,verify", "blake3",
+         "blake3,verify"),
         hint="on | off | verify | sha256[,verify] | sha512[,verify] | skein[,verify] | edonr,verify | blake3[,verify]",
     ),
     "mlslabel": Property("none", kind="text"),
@@ -97,8 +98,8 @@ READONLY = (
     "usedbychildren", "usedbyrefreservation", "objsetid", "refcompressratio", "written", "logicalused", "logicalreferenced", "name",
 )  # fmt: skip
 SIZES = frozenset(
-    ("used", "available", "referenced", "usedbysnapshots", "usedbydataset", "usedbychildren", "usedbyrefreservation", "written", "logicalused", "logicalreferenced",
-     "recordsize", "quota", "refquota", "reservation", "refreservation", "special_small_blocks")
+    ("used", "available", "referenced", "usedbysnapshots", "usedbydataset", "usedbychildren", "usedbyrefreservation", "written", "logicalused",
+     "logicalreferenced", "recordsize", "quota", "refquota", "reservation", "refreservation", "special_small_blocks")
 )  # fmt: skip
 
 

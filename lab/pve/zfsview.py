@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .zfsprops import PROPERTIES, READONLY, SIZES, ZfsError, canonical, is_user, show
@@ -96,7 +96,9 @@ def source_json(source: str) -> dict[str, str]:
     return {"type": {"-": "NONE", "local": "LOCAL", "default": "DEFAULT"}.get(source, "NONE"), "data": "-"}
 
 
-def as_json(store: Store, command: str, names: Sequence[str], keys: Any, *, exact: bool, numbers: bool) -> str:
+def as_json(  # noqa: PLR0913 - the switches of -j
+    store: Store, command: str, names: Sequence[str], keys: Callable[[str], Sequence[str]], *, exact: bool, numbers: bool
+) -> str:
     """Return `-j` output; `keys` gives the properties of a dataset."""
     datasets = {}
     for name in names:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from .zfs import door, parse
@@ -30,9 +29,14 @@ def properties(store: Store, name: str, *, exact: bool) -> dict[str, str]:
     }  # fmt: skip
 
 
+def _number(*, numbers: bool) -> Any:
+    """Return what turns a number's text into what the JSON has: text, unless --json-int was given."""
+    return int if numbers else str
+
+
 def _leaf(device: str, state: str, *, full: bool, numbers: bool) -> dict[str, Any]:
     path = device if device.startswith("/") else f"/dev/{device}"
-    number: Callable[[str], Any] = int if numbers else str
+    number = _number(numbers=numbers)
     return {"name": path if full else device, "vdev_type": "disk", "guid": number(guid(path)), "path": path, "class": "normal", "state": state,
             "read_errors": number("0"), "write_errors": number("0"), "checksum_errors": number("0")}  # fmt: skip
 
@@ -57,7 +61,7 @@ def _wanted(store: Store, names: list[str]) -> list[str]:
 
 
 def _head(store: Store, name: str, *, numbers: bool) -> dict[str, Any]:
-    number: Callable[[str], Any] = int if numbers else str
+    number = _number(numbers=numbers)
     return {"name": name, "type": "POOL", "state": store.pools[name]["health"], "pool_guid": number(guid(name)), "txg": number(str(store.state["txg"])),
             "spa_version": number("5000"), "zpl_version": number("5")}  # fmt: skip
 
@@ -109,8 +113,10 @@ def list_(words: list[str]) -> None:
         if "-j" in flags:
             pools = {}
             for name in shown:
-                values = {key: {"value": int(found[name][key]) if numbers and found[name][key].isdigit() else found[name][key], "source": {"type": "NONE", "data": "-"}}
-                          for key in keys if key != "name"}  # fmt: skip
+                texts = {key: found[name][key] for key in keys if key != "name"}
+                values = {
+                    key: {"value": int(text) if numbers and text.isdigit() else text, "source": {"type": "NONE", "data": "-"}} for key, text in texts.items()
+                }
                 pools[name] = {**_head(store, name, numbers=numbers), "properties": values}
                 if "-v" in flags:
                     pools[name]["vdevs"] = vdevs(store.pools[name], full="-P" in flags, numbers=numbers)
