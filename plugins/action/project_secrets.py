@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
             mutually_exclusive=[("apps", "app")],
             required_one_of=[("apps", "app")],
             required_together=[("app", "name")],
+            required_if=[("state", "present", ("apps", "value"), True)],
         )
         options = options_of(arguments)
 

@@ -21,7 +21,7 @@ options:
     required: true
   project:
     description: The project directory.
-    type: path
+    type: str
     vars:
       - name: psw_project_dir
   default:
