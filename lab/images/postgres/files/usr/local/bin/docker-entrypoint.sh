@@ -61,14 +61,15 @@ first_start() {
 
 if [[ ${1:0:1} == - ]]; then set -- postgres "$@"; fi
 if [[ $1 == postgres ]]; then
-    if [[ $(id -u) == 0 ]]; then
-        make_directories
-        exec setpriv --reuid=postgres --regid=postgres --init-groups -- env HOME=/var/lib/postgresql "$BASH" "$0" "$@"
-    fi
+    # Before root is given up: a secret may be root's alone.
     from_file POSTGRES_PASSWORD
     from_file POSTGRES_USER postgres
     from_file POSTGRES_DB "$POSTGRES_USER"
     from_file POSTGRES_INITDB_ARGS
+    if [[ $(id -u) == 0 ]]; then
+        make_directories
+        exec setpriv --reuid=postgres --regid=postgres --init-groups -- env HOME=/var/lib/postgresql "$BASH" "$0" "$@"
+    fi
     if [[ ! -s $PGDATA/PG_VERSION ]]; then first_start; fi
     unset POSTGRES_PASSWORD
 fi
