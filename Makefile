@@ -74,6 +74,10 @@ bench: venv ## Measure converge, start-up and relay; writes docs/benchmarks.md (
 docs: venv ## Check that generated docs are those of this code
 	$(BIN)/pytest -q tests/unit/contract
 
+.PHONY: generate
+generate: venv ## Write what is generated from the catalogue
+	$(BIN)/python -c 'from ansible_collections.psw.ai.plugins.plugin_utils import _gpus; _gpus.TABLE_FILE.write_text(_gpus.render_table(_gpus.load_gpus()))'
+
 .PHONY: clean
 clean: ## Remove what the tools made in this checkout
 	rm -rf $(VENV) .dev build dist .ansible .mypy_cache .pytest_cache .ruff_cache

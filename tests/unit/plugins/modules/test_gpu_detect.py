@@ -9,8 +9,8 @@ import time
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-
 from ansible_collections.psw.ai.plugins.modules import gpu_detect
+
 from lab import machines
 
 

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What nvidia_driver sees, plans and refuses, and how it gets the installer."""
+
+import functools
+import hashlib
+import http.server
+import threading
+
+import pytest
+from ansible_collections.psw.ai.plugins.module_utils import _nvidia_install as installer
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._nvidia import describe_found, flavour_of, library_version, parse_loaded, plan, refuse, refuse_nouveau
+
+KERNEL, NEXT = "6.17.2-1-pve", "6.17.4-1-pve"
+VERSION = "580.159.04"
+OPEN = {"version": VERSION, "flavour": "open"}
+NONE = {"version": None, "flavour": None}
+LOADED_OPEN = f"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {VERSION}  Release Build  (root@pve)\nGCC version:  gcc version 14.2.0\n"
+LOADED_PROPRIETARY = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.142  Tue Feb  3 10:00:00 UTC 2026\n"
+
+
+def machine(**found):
+    return {
+        "kernel": KERNEL, "userspace": VERSION, "by_run": True, "modules": {KERNEL: OPEN}, "headers": [KERNEL], "loaded": VERSION, "loaded_flavour": "open", "nouveau": [],
+        **found,
+    }  # fmt: skip
+
+
+FRESH = {"userspace": None, "by_run": False, "modules": {KERNEL: NONE}, "loaded": None, "loaded_flavour": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(LOADED_OPEN, (VERSION, "open")), (LOADED_PROPRIETARY, ("580.142", "proprietary")), (None, (None, None)), ("garbage", (None, None))],
+)
+def test_the_loaded_module_is_read_from_proc(text, expected):
+    assert parse_loaded(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "version"), [("/usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04", VERSION), ("/usr/lib/x86_64-linux-gnu/libcuda.so.1", None), (None, None)]
+)
+def test_the_version_of_a_library_is_in_its_name(path, version):
+    assert library_version(path) == version
+
+
+@pytest.mark.parametrize(("licence", "flavour"), [("Dual MIT/GPL", "open"), ("NVIDIA", "proprietary"), (None, None)])
+def test_the_licence_tells_the_flavour(licence, flavour):
+    assert flavour_of(licence) == flavour
+
+
+@pytest.mark.parametrize(
+    ("found", "kernel_modules", "todo"),
+    [
+        (machine(), "open", {"install": False, "build": [], "load": False}),
+        (machine(**FRESH), "open", {"install": True, "build": [], "load": True}),
+        (machine(userspace="580.142"), "open", {"install": True, "build": [], "load": False}),
+        (machine(), "proprietary", {"install": True, "build": [], "load": False}),
+        (machine(modules={KERNEL: OPEN, NEXT: NONE}), "open", {"install": False, "build": [NEXT], "load": False}),
+        (machine(modules={KERNEL: NONE, NEXT: OPEN}), "open", {"install": True, "build": [NEXT], "load": False}),
+        (machine(loaded=None), "open", {"install": False, "build": [], "load": True}),
+        (machine(modules={}, loaded=VERSION), "none", {"install": False, "build": [], "load": False}),
+        (machine(modules={}, userspace="580.142"), "none", {"install": True, "build": [], "load": False}),
+    ],
+)
+def test_only_what_is_missing_is_planned(found, kernel_modules, todo):
+    assert plan(found, VERSION, kernel_modules) == todo
+
+
+def test_a_driver_from_packages_is_not_mixed_with_nvidias_installer():
+    found = machine(by_run=False, userspace="590.48.01")
+    with pytest.raises(PswModuleError, match="driver 590.48.01 was installed from packages"):
+        refuse(found, plan(found, VERSION, "open"), "open")
+
+
+def test_missing_headers_are_named_before_anything_is_touched():
+    found = machine(modules={KERNEL: OPEN, NEXT: NONE})
+    with pytest.raises(PswModuleError, match=f"the headers of kernel {NEXT} are missing.*Install proxmox-headers-{NEXT}"):
+        refuse(found, plan(found, VERSION, "open"), "open")
+
+
+def test_missing_headers_do_not_matter_when_nothing_is_to_be_built():
+    refuse(machine(headers=[]), plan(machine(headers=[]), VERSION, "open"), "open")
+
+
+def test_a_card_that_nouveau_holds_needs_a_reboot():
+    with pytest.raises(PswModuleError, match="nouveau driver holds 0000:01:00.0.*reboot the node"):
+        refuse_nouveau(machine(nouveau=["0000:01:00.0"]))
+
+
+def test_the_diff_shows_a_module_of_another_version():
+    found = machine(modules={KERNEL: OPEN, NEXT: {"version": "580.142", "flavour": "open"}})
+    assert describe_found(found, "open") == f"driver: {VERSION}\nmodule for {KERNEL}: open\nmodule for {NEXT}: open 580.142\n"
+
+
+def test_a_container_gets_no_modules_and_a_loaded_driver_may_stay():
+    assert "--no-kernel-modules" in installer.options("none", running=True, directory="/c")
+    assert "--allow-installation-with-running-driver" not in installer.options("none", running=True, directory="/c")
+    host = installer.options("proprietary", running=True, directory="/c")
+    assert {"--dkms", "--kernel-module-type=proprietary", "--allow-installation-with-running-driver"} <= set(host)
+
+
+def test_the_installers_own_words_are_quoted_with_the_logs(tmp_path):
+    script = tmp_path / "installer"
+    script.write_text("echo; echo 'ERROR: Failed to build'; echo 'ERROR: See /var/lib/dkms/nvidia/1/build/make.log'; exit 1", encoding="utf-8")
+    with pytest.raises(PswModuleError) as failed:
+        installer.install(str(script), [])
+    assert str(failed.value) == "NVIDIA's installer failed: Failed to build (logs: /var/log/nvidia-installer.log and /var/lib/dkms/nvidia/1/build/make.log)"
+
+
+@pytest.fixture
+def vendor(tmp_path):
+    """A web server with an installer and its checksum; yields its directory and URL."""
+    root = tmp_path / "www"
+    root.mkdir()
+    (root / "driver.run").write_bytes(b"driver" * 1000)
+    (root / "driver.run.sha256sum").write_text(f"{hashlib.sha256(b'driver' * 1000).hexdigest()}  driver.run\n", encoding="ascii")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=root))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield root, f"http://127.0.0.1:{server.server_port}/driver.run"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_download_is_held_against_the_vendors_checksum(vendor, tmp_path):
+    _, url = vendor
+    path = installer.download(url, str(tmp_path / "cache"))
+    assert (tmp_path / "cache/driver.run").read_bytes() == b"driver" * 1000
+    assert path == str(tmp_path / "cache/driver.run")
+
+
+def test_a_download_that_was_cut_off_leaves_nothing_behind(vendor, tmp_path):
+    root, url = vendor
+    (root / "driver.run").write_bytes(b"driver" * 500)
+    with pytest.raises(PswModuleError, match="is damaged or was cut off: its SHA-256 is .*Run this again"):
+        installer.download(url, str(tmp_path / "cache"))
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_checked_download_is_used_again(vendor, tmp_path):
+    root, url = vendor
+    installer.download(url, str(tmp_path / "cache"))
+    (root / "driver.run").unlink()
+    installer.download(url, str(tmp_path / "cache"))
+
+
+def test_a_checksum_file_without_a_checksum_is_refused(vendor, tmp_path):
+    root, url = vendor
+    (root / "driver.run.sha256sum").write_text("<html>not found</html>", encoding="ascii")
+    with pytest.raises(PswModuleError, match=r"driver\.run\.sha256sum holds no SHA-256 checksum"):
+        installer.download(url, str(tmp_path / "cache"))
+
+
+def test_a_vendor_that_does_not_answer_is_named(vendor, tmp_path):
+    _, url = vendor
+    with pytest.raises(PswModuleError, match=r"cannot download http://.*/missing\.run\.sha256sum: .*404"):
+        installer.download(url.replace("driver", "missing"), str(tmp_path / "cache"))

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The GPU catalogue: the table for nodes, and which driver fits which cards."""
+
+import pytest
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import CatalogError, Refusal
+from ansible_collections.psw.ai.plugins.plugin_utils._gpus import (
+    TABLE_FILE,
+    choose,
+    least_version,
+    load_gpus,
+    nvidia_driver,
+    render_table,
+    sizes_mib,
+)
+
+CATALOGUE = load_gpus()
+RTX_3060 = {"id": "10de:2503", "name": "GeForce RTX 3060", "arch": "Ampere"}
+GTX_1080 = {"id": "10de:1b80", "name": "GeForce GTX 1080", "arch": "Pascal"}
+RTX_5090 = {"id": "10de:2b85", "name": "GeForce RTX 5090", "arch": "Blackwell"}
+GH200 = {"id": "10de:2342", "name": "GH200 120GB", "arch": "Hopper"}
+
+
+def detected(vendor="nvidia", **verdict):
+    gpu = {
+        "address": "0000:01:00.0", "id": "10de:2503", "name": "GeForce RTX 3060", "vendor": vendor, "arch": "Ampere", "gfx": None,
+        "integrated": False, "driver": None, "vram_mib": 12288, "usable_mib": 12288, "vram_source": "table", "usable": True, "reason": "ok",
+    }  # fmt: skip
+    return {
+        "gpus": [gpu],
+        "vendor": vendor,
+        "selected": ["0000:01:00.0"],
+        "kernel": "6.17.2-1-pve",
+        "verdict": {"supported": True, "code": "ok", "message": "", "hint": "", **verdict},
+    }
+
+
+def test_the_table_that_travels_to_nodes_is_that_of_the_catalogue():
+    assert TABLE_FILE.read_text(encoding="utf-8") == render_table(CATALOGUE), "run `make generate`"
+
+
+def test_every_card_has_a_name_and_an_architecture_that_its_vendor_knows():
+    for pci_id, card in CATALOGUE["gpus"].items():
+        assert card["name"], pci_id
+        assert card["arch"], pci_id
+        if pci_id.startswith("10de:"):
+            assert card["arch"] in CATALOGUE["nvidia"]["architectures"], pci_id
+        if pci_id.startswith("1002:"):
+            assert card["gfx"].startswith("gfx"), pci_id
+
+
+def test_every_card_without_memory_of_its_own_is_integrated():
+    assert [pci_id for pci_id, card in CATALOGUE["gpus"].items() if not sizes_mib(card) and not card.get("integrated")] == []
+
+
+def test_id_blocks_agree_with_every_card_in_the_table():
+    blocks = [(int(first, 16), arch) for first, arch in CATALOGUE["nvidia"]["id_blocks"].items()]
+    for pci_id, card in CATALOGUE["gpus"].items():
+        if pci_id.startswith("10de:"):
+            number = int(pci_id[5:], 16)
+            assert [arch for first, arch in blocks if first <= number][-1] == card["arch"], pci_id
+
+
+@pytest.mark.parametrize(
+    ("cards", "flavour"),
+    [
+        ([RTX_3060], "open"),
+        ([GTX_1080], "proprietary"),
+        ([RTX_5090], "open"),
+        ([GH200], "open"),
+        ([RTX_3060, GTX_1080], "proprietary"),
+        ([RTX_3060, RTX_5090], "open"),
+    ],
+)
+def test_the_kernel_modules_fit_all_cards(cards, flavour):
+    assert nvidia_driver(cards, "6.17.2-1-pve", CATALOGUE)["kernel_modules"] == flavour
+
+
+def test_cards_that_need_different_kernel_modules_are_refused():
+    with pytest.raises(Refusal, match="GeForce RTX 5090 needs NVIDIA's open kernel modules and GeForce GTX 1080 the proprietary ones") as refused:
+        nvidia_driver([RTX_5090, GTX_1080], "6.17.2-1-pve", CATALOGUE)
+    assert refused.value.code == "mixed_kernel_modules"
+
+
+def test_the_driver_comes_from_the_catalogue():
+    assert nvidia_driver([RTX_3060], "6.17.2-1-pve", CATALOGUE) == {
+        "branch": "580",
+        "version": "580.159.04",
+        "source": "run",
+        "kernel_modules": "open",
+        "toolkit": "1.20.0-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kernel", "least"),
+    [("6.14.8-2-pve", None), ("6.17.2-1-pve", None), ("7.0.2-6-pve", "580.142"), ("7.1.1-1-pve", "580.159.04"), ("7.4.0-1-pve", "580.159.04")],
+)
+def test_newer_kernels_need_newer_point_releases(kernel, least):
+    assert least_version(CATALOGUE["nvidia"]["branches"]["580"], kernel) == least
+
+
+def test_a_pinned_version_that_does_not_build_on_the_kernel_is_refused():
+    with pytest.raises(Refusal, match=r"NVIDIA driver 580.126.09 does not build on kernel 7.0.2-6-pve; 580.142 is the first that does") as refused:
+        nvidia_driver([RTX_3060], "7.0.2-6-pve", CATALOGUE, "580.126.09")
+    assert refused.value.code == "driver_too_old_for_kernel"
+
+
+def test_a_pinned_version_of_another_branch_is_refused_by_name():
+    with pytest.raises(Refusal, match="branch 595 yet; it installs 580") as refused:
+        nvidia_driver([RTX_3060], "6.17.2-1-pve", CATALOGUE, "595.71.05")
+    assert refused.value.code == "not_built_yet"
+
+
+def test_a_refused_node_is_refused_in_the_words_of_the_verdict():
+    with pytest.raises(Refusal) as refused:
+        choose(detected(supported=False, code="vfio_bound", message="It belongs to VM 105.", hint="Take it out."), CATALOGUE)
+    assert refused.value.as_dict() == {"code": "vfio_bound", "message": "It belongs to VM 105.", "hint": "Take it out."}
+
+
+@pytest.mark.parametrize("vendor", ["amd", "intel"])
+def test_vendors_to_come_are_refused_by_name(vendor):
+    with pytest.raises(Refusal) as refused:
+        choose(detected(vendor), CATALOGUE)
+    assert refused.value.code == "not_built_yet"
+
+
+def test_the_users_choice_of_vendor_must_be_there():
+    with pytest.raises(Refusal, match="no usable GPU of the vendor amd") as refused:
+        choose(detected(), CATALOGUE, vendor="amd")
+    assert refused.value.code == "no_gpu"
+
+
+def test_what_is_chosen_is_described_as_a_record_describes_it():
+    assert choose(detected(), CATALOGUE)["gpus"] == [
+        {
+            "address": "0000:01:00.0",
+            "id": "10de:2503",
+            "name": "GeForce RTX 3060",
+            "arch": "Ampere",
+            "integrated": False,
+            "vram_mib": 12288,
+            "usable_mib": 12288,
+            "vram_source": "table",
+        }
+    ]
+
+
+def test_a_catalogue_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(CatalogError, match=r"cannot read the GPU catalogue .*/gpus.yml"):
+        load_gpus(tmp_path / "gpus.yml")
