@@ -39,6 +39,9 @@ def image() -> str:
     name = f"localhost/psw-lab/{archive.stem}:latest"
     if podman("image", "exists", name, check=False).returncode != 0:
         podman("import", "--quiet", archive, name)
+        for old in podman("images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=localhost/psw-lab/node-*").stdout.split():
+            if old != name:
+                podman("rmi", old, check=False)  # stays while a lab still runs on it
     return name
 
 

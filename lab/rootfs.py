@@ -1,5 +1,6 @@
 """Debian 13 root file systems, made once from the machine's own mirror and kept in the cache under the hash of their recipe."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -101,19 +102,25 @@ def _pack(root: Path, archive: Path) -> None:
 
 
 def build(recipe: Recipe, suffix: str) -> Path:
-    """Return the archive of this recipe, made now if the cache lacks it."""
+    """Return the archive of this recipe, made now if the cache lacks it; a second lab waits for the first one's."""
     shelf = CACHE / "rootfs"
+    shelf.mkdir(parents=True, exist_ok=True)
     archive = shelf / f"{recipe.name}-{recipe.fingerprint()}{suffix}"
-    if archive.exists():
-        return archive
+    with (shelf / f"{recipe.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not archive.exists():
+            _build(recipe, archive)
+    return archive
+
+
+def _build(recipe: Recipe, archive: Path) -> None:
     if not KEYRING.exists():
         raise LabError(f"{KEYRING} is missing; install debian-archive-keyring")
     say(f"building the {recipe.name} root file system (once, about a minute)")
     started = time.monotonic()
-    scratch = CACHE / "tmp" / f"{recipe.name}-{os.getpid()}"
-    shutil.rmtree(scratch, ignore_errors=True)
+    scratch = CACHE / "tmp" / f"rootfs-{recipe.name}"
+    run("rm", "-rf", "--one-file-system", scratch)  # what a killed run left
     scratch.mkdir(parents=True)
-    shelf.mkdir(parents=True, exist_ok=True)
     root = scratch / "root"
     try:
         _debootstrap(recipe, root, scratch)
@@ -126,8 +133,7 @@ def build(recipe: Recipe, suffix: str) -> Path:
         _pack(root, archive)
     finally:
         run("rm", "-rf", "--one-file-system", scratch, check=False)
-    for old in shelf.glob(f"{recipe.name}-*{suffix}"):
+    for old in archive.parent.glob(f"{recipe.name}-*"):
         if old != archive:
             old.unlink()
     say(f"{recipe.name} root file system made in {time.monotonic() - started:.0f} s")
-    return archive
