@@ -6,6 +6,7 @@ import stat
 import string
 import subprocess
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError, Se
 from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets, wanted_secrets
 
+MESSAGES = Path(__file__).parents[4] / "docs/messages.md"
 WANTED = {
     "postgres": {"postgres_password": {"kind": "password", "length": 32}},
     "openwebui": {"openwebui_secret_key": {"kind": "hex", "length": 64}},
@@ -37,6 +39,12 @@ def error(work, kind=SecretsError):
     with pytest.raises(kind) as caught:
         work()
     return str(caught.value)
+
+
+def documented(exc):
+    """Say whether docs/messages.md shows the error, as the command line would."""
+    text = f"error: {exc.message}\n  {exc.hint}".replace(str(Path.home()), "~")
+    return f"```text\n{text}\n```\n" in MESSAGES.read_text(encoding="utf-8")
 
 
 def ciphertexts(secrets):
@@ -173,6 +181,9 @@ def test_workers_at_the_same_time_lose_nothing(full):
 def unchanged(full, work, kind=SecretsError):
     """Return the error, and be sure that nothing was overwritten by reading, making, storing or removing."""
     before = full.file.read_bytes()
+    with pytest.raises(kind) as caught:
+        work()
+    assert documented(caught.value) or not caught.value.hint
     messages = {
         error(attempt, kind)
         for attempt in (work, lambda: full.ensure(WANTED), lambda: full.set("a", "b", "c"), lambda: full.remove("probe", "probe_openwebui_service_key"))
@@ -270,9 +281,10 @@ def test_an_empty_file_is_an_error_and_not_no_secrets(full):
 def test_without_a_rule_for_secrets_nothing_is_written(secrets, rules):
     file = secrets.project.path / ".sops.yaml"
     file.unlink() if rules is None else file.write_text(rules)
-    assert error(lambda: secrets.ensure(WANTED)) == (
-        ".sops.yaml names nobody who may read secrets/apps.yml; give it a creation rule for secrets/ with your age public key"
-    )
+    with pytest.raises(SecretsError) as caught:
+        secrets.ensure(WANTED)
+    assert str(caught.value) == ".sops.yaml names nobody who may read secrets/apps.yml; give it a creation rule for secrets/ with your age public key"
+    assert documented(caught.value)
     assert not secrets.file.exists()
 
 
