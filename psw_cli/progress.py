@@ -82,8 +82,13 @@ class Live(Plain):
         """Return a row for each busy host."""
         from rich.spinner import Spinner  # noqa: PLC0415 - as above
         from rich.table import Table  # noqa: PLC0415 - as above
+        from rich.text import Text  # noqa: PLC0415 - as above
 
         grid = Table.grid(padding=(0, 2))
+        for _ in range(5):
+            grid.add_column(no_wrap=True)
         for host, step in list(self.run.steps.items()):
-            grid.add_row(Spinner("dots"), host, step.name, step.task, seconds(time.monotonic() - step.since))
+            # As Text, since a task's name may hold the brackets of rich's markup.
+            told = (host, step.name, step.task, seconds(time.monotonic() - step.since))
+            grid.add_row(Spinner("dots"), *(Text(part) for part in told))
         return grid

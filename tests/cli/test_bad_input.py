@@ -89,13 +89,14 @@ def test_a_node_that_was_not_set_up_is_refused_with_the_command_to_run(psw, psw_
     assert documented(psw(*verb).stderr)
 
 
-def test_a_recorded_vendor_that_differs_from_the_plan_is_refused(psw, psw_json, edit, documented):
+@pytest.mark.parametrize("verb", [("plan",), ("deploy", "converge"), ("deploy", "converge", "--check")])
+def test_a_recorded_vendor_that_differs_from_the_plan_is_refused(psw, psw_json, edit, documented, verb):
     assert psw("plan", "--write").exit_code == 0
     edit("deployment-plan.yml", "vendor: nvidia", "vendor: amd")
-    code, said = psw_json("deploy", "converge")
+    code, said = psw_json(*verb)
     assert (code, said["refusal"]["code"]) == (3, "vendor_mismatch")
     assert said["refusal"]["message"] == "psw-ai is planned for amd, but the GPU recorded for pve1 is nvidia"
-    assert documented(psw("deploy", "converge").stderr)
+    assert documented(psw(*verb).stderr)
 
 
 def test_a_converge_of_nothing_is_an_error(psw, edit, documented):
