@@ -1,4 +1,4 @@
-"""The lab's face: `python -m lab up | down | status | exec | restart | env | logs | images`."""
+"""The lab's face: `python -m lab up | down | status | exec | restart | env | logs | fault | images`."""
 
 import argparse
 import contextlib
@@ -88,6 +88,19 @@ def logs(options: argparse.Namespace) -> int:
     return subprocess.run(podman.podman_command("exec", one.container, "journalctl", "--no-pager", "-n", str(options.lines)), check=False).returncode
 
 
+def fault(options: argparse.Namespace) -> int:
+    """Make requests to the node's API fail: fault POST /nodes/pve1/lxc/101/status/start "got timeout"; without arguments, heal all."""
+    wanted: dict[str, Any] = {}
+    if options.method:
+        if not options.path or not (options.message or options.error):
+            raise LabError("say which request and what it answers: python -m lab fault POST /nodes/pve1/lxc/101/status/start 'got timeout'")
+        wanted = {"method": options.method, "path": options.path, "message": options.message, "error": options.error, "times": options.times}
+    done = podman.podman("exec", state.need(options.name).container, "/usr/lib/psw-lab/run.py", "fault", json.dumps(wanted), check=False)
+    if done.returncode != 0:
+        raise LabError(done.stderr.strip())
+    return 0
+
+
 def build_images(options: argparse.Namespace) -> int:
     """Build the images that the registry serves."""
     images.build(tuple(options.images), force=options.force)
@@ -116,6 +129,12 @@ def parser() -> argparse.ArgumentParser:
     verb("restart", restart)
     verb("env", env)
     verb("logs", logs).add_argument("--lines", type=int, default=100, help="journal lines of the node")
+    trouble = verb("fault", fault)
+    trouble.add_argument("method", nargs="?", choices=["GET", "POST", "PUT", "DELETE"])
+    trouble.add_argument("path", nargs="?", help="the end of the request's path, or a template from the API's schema")
+    trouble.add_argument("message", nargs="?", help="what the API answers")
+    trouble.add_argument("--error", help="instead of a message, one of fakepve's named errors")
+    trouble.add_argument("--times", type=int, help="how often it fails (default: until healed)")
     build = verb("images", build_images)
     build.add_argument("action", choices=["build"])
     build.add_argument("images", nargs="*", metavar="IMAGE", help="a name in catalog/images.yml; none means all")

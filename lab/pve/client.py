@@ -37,9 +37,18 @@ def request(method: str, path: str, params: Mapping[str, Any] | None = None) -> 
     target = f"/api2/json{path.replace('/nodes/localhost/', f'/nodes/{node()}/')}"
     if method in {"GET", "DELETE"} and body:
         target, body = f"{target}?{body}", ""
+    return _exchange(method, target, body, "application/x-www-form-urlencoded")
+
+
+def post_json(target: str, data: object) -> Any:
+    """Post a JSON body beside the API."""
+    return _exchange("POST", target, json.dumps(data), "application/json")
+
+
+def _exchange(method: str, target: str, body: str, kind: str) -> Any:
     connection = _Connection("localhost", timeout=600)
     try:
-        connection.request(method, target, body or None, {"Content-Type": "application/x-www-form-urlencoded"} if body else {})
+        connection.request(method, target, body or None, {"Content-Type": kind} if body else {})
         response = connection.getresponse()
         answer = json.loads(response.read() or b"{}")
     except OSError as error:
