@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
 REPO = Path(__file__).parents[3]
@@ -45,11 +44,6 @@ class Role:
         """Return what a unit's Environment lines set, with the quoting undone."""
         lines = [line.removeprefix('Environment="').removesuffix('"') for line in self.template(unit).splitlines() if line.startswith("Environment=")]
         return dict(line.replace("%%", "%").replace('\\"', '"').partition("=")[::2] for line in lines)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _plugins():
-    init_plugin_loader([str(REPO / ".dev")])
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 
 import pytest
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.psw.ai.plugins.filter.house_urls import house_urls
 from ansible_collections.psw.ai.plugins.filter.quadlet_environment import quadlet_environment
 

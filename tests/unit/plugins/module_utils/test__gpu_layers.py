@@ -2,7 +2,6 @@
 """Which layer is named when a GPU does not do the work."""
 
 import pytest
-
 from ansible_collections.psw.ai.plugins.module_utils._gpu_layers import broken
 
 VERSION = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build  (dvs-builder@U22)\n"

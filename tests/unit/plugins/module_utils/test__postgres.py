@@ -2,7 +2,6 @@
 """What is asked of PostgreSQL, and what is done about the answer."""
 
 import pytest
-
 from ansible_collections.psw.ai.plugins.module_utils import _postgres as postgres
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 

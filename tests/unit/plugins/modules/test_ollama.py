@@ -7,7 +7,6 @@ import threading
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-
 from ansible_collections.psw.ai.plugins.modules import ollama_model, ollama_placement
 
 GIB = 1 << 30
@@ -70,7 +69,7 @@ def engine():
 def run(engine, capsys, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
 
-    def call(module, check=False, **args):
+    def call(module, *, check=False, **args):
         with patch_module_args({"url": engine.url, "_ansible_check_mode": check, **args}), pytest.raises(SystemExit):
             module.main()
         return json.loads(capsys.readouterr().out)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module's own part: what goes into the container, and what is made of the answer. The rest is in tests/integration/openwebui."""
+
+import ast
+import json
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.psw.ai.plugins.module_utils import _openwebui_keys
+from ansible_collections.psw.ai.plugins.modules import openwebui_service_key
+
+STORED = "sk-11111111111111111111111111111111"
+NEW = "sk-22222222222222222222222222222222"
+
+
+def answer(**change):
+    consumer = {"consumer": "probe", "status": "valid", "changed": False, "before": {"key": "valid"}, "after": {"key": "valid"}}
+    return "a banner\n" + _openwebui_keys.MARK + json.dumps({"consumers": [{**consumer, **change}]}) + "\n"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Call the module with a podman that keeps what it is given and says what it is told."""
+    podman = tmp_path / "podman"
+    lines = ["#!/bin/sh", f"cd {tmp_path}", 'echo "$@" >argv', "cat >stdin", "cat stderr >&2", "cat stdout", "exit $(cat rc)"]
+    podman.write_text("\n".join(lines) + "\n")
+    podman.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def call(stdout="", stderr="", rc=0, **args):
+        for name, text in (("stdout", stdout), ("stderr", stderr), ("rc", str(rc))):
+            (tmp_path / name).write_text(text)
+        with patch_module_args({"consumers": [{"consumer": "probe", "key": STORED}], **args}), pytest.raises(SystemExit):
+            openwebui_service_key.main()
+        return json.loads(capsys.readouterr().out)
+
+    call.folder = tmp_path
+    return call
+
+
+def request_in(text):
+    return json.loads(ast.literal_eval(text.rpartition("\nmain(")[2].strip().removesuffix(")")))
+
+
+def test_key_and_code_go_in_on_stdin_and_the_command_line_is_always_the_same(run):
+    run(answer())
+
+    assert (run.folder / "argv").read_text() == "exec --interactive openwebui python -\n"
+    text = (run.folder / "stdin").read_text()
+    ast.parse(text)
+    assert request_in(text)["consumers"] == [
+        {"consumer": "probe", "email": "psw-probe@psw.local", "name": "psw: probe", "role": "user", "key": STORED},
+    ]
+
+
+def test_check_mode_is_passed_on(run):
+    run(answer(), _ansible_check_mode=True)
+
+    assert request_in((run.folder / "stdin").read_text())["check"] is True
+
+
+def test_a_new_key_is_in_the_result_and_not_in_the_diff(run):
+    result = run(answer(status="rotated", changed=True, key=NEW, before={"key": "not valid"}, after={"key": "new"}), _ansible_diff=True)
+
+    assert result["consumers"] == [{"consumer": "probe", "changed": True, "status": "rotated", "key": NEW}]
+    assert result["diff"] == {"before": 'probe: {"key": "not valid"}\n', "after": 'probe: {"key": "new"}\n'}
+
+
+def test_the_stored_key_never_comes_back(run):
+    assert STORED not in json.dumps(run(answer()))
+    assert STORED not in json.dumps(run(stderr=f"a traceback with {STORED}", rc=1))
+
+
+def test_what_open_webui_refuses_is_the_message(run):
+    assert run(_openwebui_keys.MARK + json.dumps({"error": "no account yet"}))["msg"] == "no account yet"
+
+
+def test_a_container_that_does_not_answer_is_named_with_its_last_words(run):
+    result = run(stderr="1\n2\n3\n4\n5\nError: no container with name or ID openwebui found\n", rc=125)
+
+    assert result["msg"] == "the container openwebui did not answer (exit code 125): 2\n3\n4\n5\nError: no container with name or ID openwebui found"
+
+
+def test_the_script_never_sets_what_makes_the_image_move_its_data_away():
+    code = ast.dump(ast.parse(openwebui_service_key.source()))
+
+    assert "FROM_INIT_PY" not in code
