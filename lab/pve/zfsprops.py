@@ -129,7 +129,7 @@ def nice(size: int) -> str:
     power = 0
     while size >> (10 * (power + 1)) and power < len(UNITS) - 1:
         power += 1
-    unit = "" if not power and not size else UNITS[power]
+    unit = UNITS[power]
     if not power or size % KIB**power == 0:
         return f"{size >> (10 * power)}{unit}"
     for digits in (2, 1, 0):
@@ -143,7 +143,7 @@ def show(name: str, value: str, *, exact: bool) -> str:
     """Return a stored value as `zfs get` prints it, exactly (-p) or for people."""
     if name in {"quota", "refquota", "reservation", "refreservation"} and value == "0":
         return "0" if exact else "none"
-    if exact or name not in SIZES or not value.isdigit():
+    if exact or name not in SIZES or not value.isdigit() or (name == "special_small_blocks" and value == "0"):
         return value
     return nice(int(value))
 
