@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.host import LabError
+from lab.host import LabError, run
 from lab.paths import CACHE
 
 ROOT = CACHE / "registry"
@@ -65,3 +65,10 @@ def writable(port: int, directory: Path) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         subprocess.run(["kill", str(pid)], check=False)
+
+
+def collect_garbage(directory: Path) -> None:
+    """Remove the layers that no image needs any more; nothing may be pushed meanwhile."""
+    file = directory / "garbage.yml"
+    file.write_text(config("127.0.0.1", 0, read_only=True), encoding="utf-8")
+    run("docker-registry", "garbage-collect", "--delete-untagged", file)

@@ -1,11 +1,13 @@
 """Build images from their recipes and put them into the lab's registry; an image is built again only when its recipe changes."""
 
+import fcntl
 import json
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from lab.images.push import push
 from lab.images.recipe import Recipe, recipes
 from lab.images.tree import assemble, base, base_fingerprint
 from lab.paths import CACHE
-from lab.registry import ROOT, writable
+from lab.registry import ROOT, collect_garbage, writable
 
 WORKERS = 2
 
@@ -72,15 +74,36 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@contextmanager
+def _only_builder() -> Iterator[None]:
+    """Let one process build at a time: several labs may start at once, and they share the cache."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _all_known(wanted: Sequence[Recipe]) -> dict[str, Built]:
+    return {recipe.key: found for recipe in wanted if (found := _known(recipe)) is not None}
+
+
 def build(names: Sequence[str] = (), *, force: bool = False) -> list[Built]:
     """Bring the registry up to the recipes and say what was built; all recipes unless some are named."""
     wanted = recipes(tuple(names))
-    done = {} if force else {recipe.key: found for recipe in wanted if (found := _known(recipe)) is not None}
-    missing = [recipe for recipe in wanted if recipe.key not in done]
-    if missing:
-        with writable(_free_port(), CACHE / "tmp") as address, ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(base, sorted({recipe.debian for recipe in missing})))
-            # The one with most wheels first: it takes as long as the others together.
-            for recipe, built in zip(missing, pool.map(lambda recipe: _build(recipe, address), missing), strict=True):
-                done[recipe.key] = built
+    done = {} if force else _all_known(wanted)
+    if len(done) < len(wanted):
+        with _only_builder():
+            done = {} if force else _all_known(wanted)  # another process may just have built them
+            missing = [recipe for recipe in wanted if recipe.key not in done]
+            if missing:
+                done |= _build_all(missing)
     return [done[recipe.key] for recipe in wanted]
+
+
+def _build_all(missing: Sequence[Recipe]) -> dict[str, Built]:
+    """Build recipes, the bases that they share first, and throw away what they replace."""
+    with writable(_free_port(), CACHE / "tmp") as address, ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(base, sorted({recipe.debian for recipe in missing})))
+        built = list(pool.map(lambda recipe: _build(recipe, address), missing))
+    collect_garbage(CACHE / "tmp")
+    return {recipe.key: each for recipe, each in zip(missing, built, strict=True)}
