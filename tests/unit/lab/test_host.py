@@ -32,11 +32,8 @@ def test_only_certificates_that_debian_lacks_are_added():
 
 
 def test_an_image_keeps_its_real_name_and_comes_from_the_lab():
-    text = mirrors("registry.lab", 5000)
-    assert (
-        '[[registry]]\nprefix = "docker.io"\nlocation = "docker.io"\n[[registry.mirror]]\nlocation = "registry.lab:5000/docker.io"\ninsecure = true\n'
-    assert expected in text
-    )
+    expected = '[[registry]]\nprefix = "docker.io"\nlocation = "docker.io"\n[[registry.mirror]]\nlocation = "registry.lab:5000/docker.io"\n'
+    assert expected in mirrors("registry.lab", 5000)
 
 
 def test_vendors_hosts_resolve_to_the_lab():
