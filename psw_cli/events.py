@@ -56,11 +56,12 @@ class Diff:
 
 @dataclass
 class Step:
-    """What a host is busy with: a role, or a play outside of roles."""
+    """What a host is busy with: a role, or a play outside of its roles."""
 
     name: str
     task: str
     since: float
+    in_role: bool = True
     changed: bool = False
     failed: bool = False
 
@@ -78,6 +79,7 @@ class Run:
     told: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each host said with set_stats
     errors: list[str] = field(default_factory=list)
     item_reason: dict[str, str] = field(default_factory=dict)
+    in_roles: set[str] = field(default_factory=set)  # hosts that have come to a role in this play
 
     @property
     def changed(self) -> int:
@@ -106,13 +108,16 @@ class Run:
             self._said(COLOUR.sub("", event.get("stdout", "")))
 
     def _started(self, data: dict[str, Any]) -> None:
-        host, name, now = data["host"], data.get("role") or data.get("play", ""), time.monotonic()
+        host, role = data["host"], data.get("role", "")
+        name = role or data.get("play", "")
         step = self.steps.get(host)
         if step and step.name != name:
+            if role:
+                self.in_roles.add(host)
             self._finish(host)
             step = None
         if step is None:
-            self.steps[host] = Step(name, data.get("task", ""), now)
+            self.steps[host] = Step(name, data.get("task", ""), time.monotonic(), in_role=bool(role))
         else:
             step.task = data.get("task", "")
 
@@ -166,11 +171,15 @@ class Run:
                 self.errors.append(line.removeprefix("[ERROR]: ").removeprefix("ERROR! ").strip())
 
     def _finish(self, host: str) -> None:
-        self.on_done(host, self.steps.pop(host))
+        step = self.steps.pop(host)
+        # Between its roles a play does little that is worth a line.
+        if step.in_role or step.changed or step.failed or host not in self.in_roles:
+            self.on_done(host, step)
 
     def _finish_all(self) -> None:
         for host in list(self.steps):
             self._finish(host)
+        self.in_roles.clear()
 
 
 def reason(res: dict[str, Any]) -> str:

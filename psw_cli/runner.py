@@ -82,7 +82,8 @@ def run(playbook: Playbook, on_event: Callable[[dict[str, Any]], None]) -> Ended
 
         config = scratch / "ansible.cfg"
         config.write_text(CONFIG, encoding="utf-8")
-        args = ["-m", "psw_cli._playbook", "-i", str(playbook.inventory), *playbook.args, playbook.name]
+        # -P: what lies in the user's current directory is not Python code to import.
+        args = ["-P", "-m", "psw_cli._playbook", "-i", str(playbook.inventory), *playbook.args, playbook.name]
         ended = ansible_runner.run(
             private_data_dir=str(scratch),
             project_dir=str(Path.cwd()),
@@ -110,6 +111,7 @@ def environment(config: Path) -> dict[str, str]:
         "ANSIBLE_CONFIG": str(config),
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(paths),  # this very collection wins over an older copy
         "ANSIBLE_HOST_KEY_CHECKING": "true",  # ansible-runner would turn it off
+        "ANSIBLE_STDOUT_CALLBACK": "default",  # its words are what events.py knows
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),  # sops is beside Python
     }
 

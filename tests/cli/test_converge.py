@@ -140,6 +140,16 @@ def test_arguments_after_the_dashes_reach_ansible(converge):
     assert "failed: because\n" in answer.stderr
 
 
+def test_the_users_own_settings_and_files_do_not_get_in_the_way(converge, project, monkeypatch):
+    (project / "ansible.cfg").write_text("[defaults]\nstrategy = no.such.strategy\n")
+    (project / "secrets.py").write_text("raise SystemExit('imported from the current directory')")
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(project / "ansible.cfg"))
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "no.such.callback")
+    answer = converge([{"ansible.builtin.debug": {"msg": "hello"}}], "--json")
+    assert answer.exit_code == 0, answer.stdout
+    assert list(json.loads(answer.stdout)["hosts"]) == ["psw-core"]
+
+
 def test_a_limit_leaves_the_other_targets_alone(converge):
     answer = converge([{"ansible.builtin.command": "true", "changed_when": True}], "--limit", "psw-ai", hosts="targets")
     assert answer.stdout.splitlines()[-1] == "psw-ai  1   1"

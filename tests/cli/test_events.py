@@ -43,6 +43,14 @@ def test_the_end_of_a_play_ends_every_step(run, done):
     assert done == [("psw-core", "Bring up the apps", False, False)]
 
 
+def test_what_a_play_does_between_its_roles_is_told_only_if_it_matters(run, done):
+    for role in ("", "postgres", "", "openwebui", ""):
+        run.handle(task("runner_on_start", role=role))
+    run.handle(task("runner_on_ok", res={"changed": True}))
+    run.handle({"event": "playbook_on_stats", "event_data": {}})
+    assert done == [("psw-core", "postgres", False, False), ("psw-core", "openwebui", False, False), ("psw-core", "Bring up the apps", True, False)]
+
+
 def test_a_change_under_no_log_is_counted(run):
     run.handle(task("runner_on_ok", stdout="\x1b[0;33mchanged: [psw-core]\x1b[0m", res={"censored": "hidden"}))
     assert run.changes == [Change("psw-core", "", "Start it")]
