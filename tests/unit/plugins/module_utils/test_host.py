@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans of a machine's own state, as a table: what differs from the wish, and the steps."""
+
+import pytest
+from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
+from ansible_collections.psw.ai.plugins.module_utils import _packages
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._host import plan_host
+from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
+from ansible_collections.psw.ai.plugins.module_utils._systemd import parse_show, show_command
+
+ROOT = {"owner": "0", "group": "0"}
+SOURCES, SETTINGS, UNIT = "/etc/apt/sources.list.d/x.sources", "/etc/x/x.conf", "/etc/systemd/system/x.service"
+PATHS = [
+    files.wish("file", SETTINGS, content="a = 1\n", mode="0644", **ROOT),
+    files.wish("file", SOURCES, content="Types: deb\n", mode="0644", **ROOT),
+    files.wish("file", UNIT, content="[Service]\n", mode="0644", **ROOT),
+    files.wish("link", "/etc/x/link", to="x.conf"),
+    files.wish("absent", "/etc/x/old.conf"),
+]
+RUNS = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "NeedDaemonReload": "no"}
+
+
+def wish(**changes):
+    unit = {"name": "x.service", "enabled": True, "state": "started", "masked": None}
+    return {"packages": ["x"], "recommends": False, "paths": PATHS, "restarts": {SETTINGS: ["x.service"]}, "units": [unit], **changes}
+
+
+def facts(paths=(), services=(), **changes):
+    there = {wished["path"]: dict(wished) for wished in PATHS if wished["kind"] != "absent"}
+    return {
+        "pending": [],
+        "packages": {"x": "1.0"},
+        "paths": {**there, **dict(paths)},
+        "services": {"x.service": {**RUNS, **dict(services)}},
+        **changes,
+    }
+
+
+def steps(wished, found):
+    return [sentence(step) for step in plan_host(wished, found) if step.op not in {"note", "wish for package"}]
+
+
+def unit(**wishes):
+    return wish(units=[{"name": "x.service", "enabled": None, "state": None, "masked": None, **wishes}])
+
+
+def test_nothing_to_do_is_no_step():
+    assert plan_host(wish(), facts()) == []
+
+
+def test_what_apt_reads_comes_before_packages_and_the_rest_after():
+    bare = facts(packages={}, services={"LoadState": "not-found", "ActiveState": "inactive", "UnitFileState": ""})
+    bare["paths"] = {"/etc/x/old.conf": {"kind": "file", "content": "b\n"}}
+    assert steps(wish(), bare) == [
+        f"write {SOURCES}",
+        "update the package lists",
+        "install x",
+        f"write {SETTINGS}",
+        f"write {UNIT}",
+        "link /etc/x/link",
+        "remove /etc/x/old.conf",
+        "reload systemd",
+        "enable x.service",
+        "restart x.service",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wished", "found", "expected"),
+    [
+        (wish(), facts(paths={SETTINGS: dict(PATHS[0], content="a = 2\n")}), [f"write {SETTINGS}", "restart x.service"]),
+        (wish(), facts(paths={SOURCES: dict(PATHS[1], content="")}), [f"write {SOURCES}"]),
+        (wish(), facts(paths={UNIT: dict(PATHS[2], content="")}), [f"write {UNIT}", "reload systemd"]),
+        (wish(), facts(services={"NeedDaemonReload": "yes"}), ["reload systemd"]),
+        (wish(), facts(services={"ActiveState": "failed"}), ["start x.service"]),
+        (wish(), facts(services={"UnitFileState": "disabled"}), ["enable x.service"]),
+        (wish(), facts(services={"UnitFileState": "static"}), []),
+        (wish(), facts(pending=["x.service"]), ["restart x.service"]),
+        (wish(packages=["x=2.0"]), facts(), ["update the package lists", "install x=2.0"]),
+        (wish(packages=["x=1.0"]), facts(), []),
+        (unit(), facts(services={"ActiveState": "inactive", "UnitFileState": "disabled"}), []),
+        (unit(enabled=False, state="stopped"), facts(), ["disable x.service", "stop x.service"]),
+        (unit(enabled=False, state="stopped"), facts(services={"LoadState": "not-found", "ActiveState": "inactive", "UnitFileState": ""}), []),
+        (unit(masked=True, state="stopped"), facts(), ["mask x.service", "stop x.service"]),
+        (unit(masked=True), facts(services={"LoadState": "masked", "UnitFileState": "masked"}), []),
+        (unit(masked=False), facts(services={"LoadState": "masked", "UnitFileState": "masked"}), ["unmask x.service"]),
+    ],
+)
+def test_steps(wished, found, expected):
+    assert steps(wished, found) == expected
+
+
+def test_a_restart_is_noted_first_and_cleared_last():
+    plan = plan_host(wish(), facts(paths={SETTINGS: dict(PATHS[0], content="a = 2\n")}))
+    assert (plan[0].args, plan[-1].args) == ({"units": ["x.service"]}, {"units": []})
+
+
+def test_a_stopped_unit_is_not_restarted():
+    wished = unit(state="stopped")
+    changed = facts(paths={SETTINGS: dict(PATHS[0], content="a = 2\n")}, services={"ActiveState": "inactive"})
+    assert steps(wished, changed) == [f"write {SETTINGS}"]
+
+
+def test_a_unit_to_start_that_nothing_brings_is_named():
+    with pytest.raises(PswModuleError, match=r"unit x\.service is to be started, and there is no such unit on this machine"):
+        plan_host(wish(), facts(services={"LoadState": "not-found", "ActiveState": "inactive"}))
+
+
+def test_packages_count_as_there_only_when_installed():
+    said = "podman installed 5.4.2+ds1-2\nold config-files 1.0\n"
+    assert _packages.parse_query(said) == {"podman": "5.4.2+ds1-2"}
+
+
+def test_states_are_read_in_the_order_they_were_asked():
+    assert show_command([]) is None
+    said = "Id=dbus.service\nActiveState=active\n\nId=b.service\nActiveState=failed\n"
+    assert parse_show(["dbus-alias.service", "b.service"], said) == {
+        "dbus-alias.service": {"Id": "dbus.service", "ActiveState": "active"},
+        "b.service": {"Id": "b.service", "ActiveState": "failed"},
+    }
+    with pytest.raises(PswModuleError, match=r"systemctl does not answer for a\.service: is systemd running here\?"):
+        parse_show(["a.service"], "")
