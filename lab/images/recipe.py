@@ -11,6 +11,8 @@ from lab.host import LabError
 
 HERE = Path(__file__).parent
 CATALOGUE = HERE.parent.parent / "catalog/images.yml"
+# What tools leave behind in a checkout.
+NOISE = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Recipe:
 def fingerprint(words: str, directory: Path | None = None) -> str:
     """Return a hash of some words, of a directory's files and of the builder itself."""
     digest = hashlib.sha256(words.encode())
-    files = [path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts] if directory else []
+    files = [path for path in directory.rglob("*") if path.is_file() and not NOISE.intersection(path.parts)] if directory else []
     for file in (*sorted(files), HERE / "tree.py", HERE / "assemble.sh", HERE / "layer.py", HERE / "push.py"):
         digest.update(f"{file.relative_to(HERE)} {file.stat().st_mode:o}\n".encode())
         digest.update(file.read_bytes())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.host import LabError, apt_settings, apt_uris, run, say
 from lab.images.layer import Layer, pack
-from lab.images.recipe import HERE, Recipe, Wheels, fingerprint
+from lab.images.recipe import HERE, NOISE, Recipe, Wheels, fingerprint
 from lab.paths import CACHE
 from lab.rootfs import DPKG_EXCLUDES, KEYRING
 
@@ -82,7 +82,7 @@ def assemble(recipe: Recipe, lower: Path, scratch: Path) -> Path:
     for wheels in recipe.wheels:
         _install_wheels(recipe, wheels, upper, scratch)
     if recipe.files.is_dir():
-        shutil.copytree(recipe.files, upper, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(recipe.files, upper, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns(*NOISE))
     upper.chmod(0o755)
     script = recipe.script.read_text(encoding="utf-8") if recipe.script.exists() else ":"
     run(
