@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import machines, network, pylib, rootfs, template, vendors
@@ -52,6 +53,7 @@ def _lay(lab: Lab) -> None:
     machines.generate(machine, target)
     files = {
         "etc/hostname": f"{NODE}\n",
+        "etc/hosts": f"127.0.0.1 localhost.localdomain localhost\n{lab.node_address} {NODE}.{DOMAIN} {NODE}\n",
         "etc/network/interfaces": _interfaces(lab),
         "etc/pve-lab.json": json.dumps({"node": NODE, "domain": DOMAIN, "gateway": lab.gateway, "address": lab.node_address, "machine": machine["name"]}),
     }
@@ -131,8 +133,10 @@ def up(lab: Lab) -> None:
         return
     network.up(lab)
     if found == "missing":
-        name = image()
-        _template(lab)
+        with ThreadPoolExecutor(1) as beside:
+            packing = beside.submit(_template, lab)
+            name = image()
+            packing.result()
         _lay(lab)
         start_detached(
             lab.container,
