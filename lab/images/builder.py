@@ -79,7 +79,11 @@ def _only_builder() -> Iterator[None]:
     """Let one process build at a time: several labs may start at once, and they share the cache."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "images.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for the images that another lab builds")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
