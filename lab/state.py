@@ -11,6 +11,8 @@ from pathlib import Path
 from lab.host import LabError, run
 from lab.paths import RUN, STATE
 
+# Not 10.88.0.0/16, which podman's own default network has, on this machine and in the targets.
+PREFIX = "10.213"
 SUBNETS = range(1, 200)
 DOMAIN = "home.example"
 NODE = "pve1"
@@ -23,6 +25,7 @@ class Lab:
     name: str
     subnet: int
     machine: str
+    prefix: str = PREFIX
 
     @property
     def home(self) -> Path:
@@ -41,7 +44,7 @@ class Lab:
 
     def address(self, host: int) -> str:
         """Return an address in the lab's network: 1 is this machine, 10 the node, from 100 on DHCP."""
-        return f"10.88.{self.subnet}.{host}"
+        return f"{self.prefix}.{self.subnet}.{host}"
 
     @property
     def gateway(self) -> str:
@@ -109,7 +112,7 @@ def choose(name: str, machine: str) -> Lab:
         links = run("ip", "-o", "link").stdout
         free = next((n for n in SUBNETS if n not in taken and f"pswlab{n}:" not in links), None)
         if free is None:
-            raise LabError("all of the lab's subnets 10.88.1.0/24 to 10.88.199.0/24 are taken")
+            raise LabError(f"all of the lab's subnets {PREFIX}.1.0/24 to {PREFIX}.199.0/24 are taken")
         lab = Lab(name, free, machine)
         lab.save()
     return lab

@@ -38,5 +38,5 @@ def test_an_image_keeps_its_real_name_and_comes_from_the_lab():
 
 def test_vendors_hosts_resolve_to_the_lab():
     text = dnsmasq_config(Lab("t", 7, "rtx_3060"), ["download.nvidia.com"])
-    assert "address=/download.nvidia.com/10.88.7.1" in text.splitlines()
-    assert "dhcp-range=10.88.7.100,10.88.7.199,255.255.255.0,12h" in text.splitlines()
+    assert "address=/download.nvidia.com/10.213.7.1" in text.splitlines()
+    assert "dhcp-range=10.213.7.100,10.213.7.199,255.255.255.0,12h" in text.splitlines()

@@ -48,4 +48,4 @@ def test_a_dhcp_card_asks_by_its_own_address_so_that_it_keeps_it():
 
 
 def test_a_fixed_address_brings_its_gateway():
-    assert "Address=10.88.1.50/24\nGateway=10.88.1.1" in networkd_file({"name": "eth0", "ip": "10.88.1.50/24", "gw": "10.88.1.1"})
+    assert "Address=10.213.1.50/24\nGateway=10.213.1.1" in networkd_file({"name": "eth0", "ip": "10.213.1.50/24", "gw": "10.213.1.1"})
