@@ -18,6 +18,7 @@ _HTTP = {
     "headers": {"type": "dict", "no_log": True},
     "ca_path": {"type": "path"},
     "resolve_to": {"type": "str"},
+    "container": {"type": "str"},
 }
 _READY = {
     "http": {"type": "dict", "options": _HTTP},

@@ -30,12 +30,21 @@ def includes(answer, expected):
     return answer == expected and isinstance(answer, bool) == isinstance(expected, bool)
 
 
+def _address_of(container):
+    """Return the first address a container has on podman's networks."""
+    addresses = run(["podman", "inspect", "--format={{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", container], check=False)
+    if not addresses.out.strip():
+        raise NotReadyError(f"cannot be asked: container {container} has no address: {last_lines(addresses.err, 1) or 'it does not run'}")
+    return addresses.out.split()[0]
+
+
 def _connect(check, url, timeout):
-    """Return an HTTP connection; ``resolve_to`` is the address asked, while name checks go by the URL."""
+    """Return an HTTP connection; another address than the URL's may be asked, while name checks go by the URL."""
     tls = url.scheme == "https"
     port = url.port or (443 if tls else 80)
     connection = http.client.HTTPConnection(url.hostname, port, timeout=timeout)
-    connection.sock = socket.create_connection((check.get("resolve_to") or url.hostname, port), timeout)
+    address = _address_of(check["container"]) if check.get("container") else check.get("resolve_to") or url.hostname
+    connection.sock = socket.create_connection((address, port), timeout)
     if tls:
         context = ssl.create_default_context(cafile=check.get("ca_path"))
         connection.sock = context.wrap_socket(connection.sock, server_hostname=url.hostname)

@@ -51,7 +51,7 @@ options:
     default: []
     suboptions:
       path: {description: Absolute path., type: path, required: true}
-      content: {description: The text of the file; give this or O(files[].secret_content)., type: str}
+      content: {description: 'The text of the file; give this or O(files[].secret_content).', type: str}
       secret_content: {description: The text of a file that must never show in diffs or logs., type: str}
       owner: {description: Name or number of the user., type: str, default: '0'}
       group: {description: Name or number of the group., type: str, default: '0'}

@@ -17,7 +17,7 @@ description:
   - Notes on the machine (C(/etc/psw/apps/<name>.json)) what the app owns. What is no longer wished for is stopped and removed,
     and a restart that a killed run still owed is made up for by the next one.
   - Units are shown to the quadlet generator before anything is changed, so a key it does not know is refused by name.
-extends_documentation_fragment: [psw.ai.attributes]
+extends_documentation_fragment: [psw.ai.attributes, psw.ai.ready]
 attributes:
   check_mode:
     support: full
@@ -55,7 +55,7 @@ options:
     default: []
     suboptions:
       path: {description: Absolute path., type: path, required: true}
-      content: {description: The text of the file; give this or O(files[].secret_content)., type: str}
+      content: {description: 'The text of the file; give this or O(files[].secret_content).', type: str}
       secret_content: {description: The text of a file that must never show in diffs or logs., type: str}
       owner: {description: Name or number of the user., type: str, default: '0'}
       group: {description: Name or number of the group., type: str, default: '0'}
@@ -81,40 +81,6 @@ options:
     suboptions:
       name: {description: 'File name, ending in C(.container), C(.network) or C(.volume).', type: str, required: true}
       content: {description: The text of the unit., type: str, required: true}
-  ready:
-    description: What must answer before the app counts as up. Each entry holds exactly one check.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      http:
-        description: A GET request.
-        type: dict
-        suboptions:
-          url: {description: The URL., type: str, required: true}
-          status: {description: The status that is expected., type: int, default: 200}
-          json: {description: What the JSON answer must hold; it may hold more., type: dict}
-          headers: {description: Headers to send. Their values never show., type: dict}
-          ca_path: {description: 'File of the authority that signed the certificate, when the system does not know it.', type: path}
-          resolve_to: {description: 'Address to ask, while certificate and host are checked by the URL.', type: str}
-      tcp:
-        description: A port that accepts connections.
-        type: dict
-        suboptions:
-          host: {description: Address., type: str, default: 127.0.0.1}
-          port: {description: Port., type: int, required: true}
-      wyoming:
-        description: A Wyoming service that answers C(describe) with its C(info).
-        type: dict
-        suboptions:
-          host: {description: Address., type: str, default: 127.0.0.1}
-          port: {description: Port., type: int, required: true}
-      exec:
-        description: A command in a container that exits with 0.
-        type: dict
-        suboptions:
-          container: {description: Name of the container., type: str, required: true}
-          argv: {description: The command and its arguments., type: list, elements: str, required: true}
   ready_timeout:
     description: Seconds to wait for all of O(ready).
     type: int

@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Asks until all services answer as expected, or until the limit is over. Never changes anything.
 author: the psw authors (@psw-ai)
-extends_documentation_fragment: [psw.ai.attributes]
+extends_documentation_fragment: [psw.ai.attributes, psw.ai.ready]
 attributes:
   check_mode:
     support: full
@@ -21,40 +21,6 @@ attributes:
   idempotent:
     support: full
 options:
-  ready:
-    description: What must answer. Each entry holds exactly one check.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      http:
-        description: A GET request.
-        type: dict
-        suboptions:
-          url: {description: The URL., type: str, required: true}
-          status: {description: The status that is expected., type: int, default: 200}
-          json: {description: What the JSON answer must hold; it may hold more., type: dict}
-          headers: {description: Headers to send. Their values never show., type: dict}
-          ca_path: {description: 'File of the authority that signed the certificate, when the system does not know it.', type: path}
-          resolve_to: {description: 'Address to ask, while certificate and host are checked by the URL.', type: str}
-      tcp:
-        description: A port that accepts connections.
-        type: dict
-        suboptions:
-          host: {description: Address., type: str, default: 127.0.0.1}
-          port: {description: Port., type: int, required: true}
-      wyoming:
-        description: A Wyoming service that answers C(describe) with its C(info).
-        type: dict
-        suboptions:
-          host: {description: Address., type: str, default: 127.0.0.1}
-          port: {description: Port., type: int, required: true}
-      exec:
-        description: A command in a container that exits with 0.
-        type: dict
-        suboptions:
-          container: {description: Name of the container., type: str, required: true}
-          argv: {description: The command and its arguments., type: list, elements: str, required: true}
   timeout:
     description: Seconds to wait for all of O(ready).
     type: int
@@ -83,9 +49,7 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 
 
 def main():
-    checks = {**SPEC["ready"], "required": True}
-    checks.pop("default")
-    module = AnsibleModule(argument_spec={"ready": checks, "timeout": {"type": "int", "default": 60}}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={"ready": SPEC["ready"], "timeout": {"type": "int", "default": 60}}, supports_check_mode=True)
     try:
         missing = readiness.wait(module.params["ready"], 0 if module.check_mode else module.params["timeout"], lambda: False)
     except PswModuleError as exc:
