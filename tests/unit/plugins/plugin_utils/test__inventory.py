@@ -129,6 +129,15 @@ def test_ssh_finds_the_known_hosts_in_any_directory(tmp_path, home, name):
     assert config["userknownhostsfile"].endswith("/.ssh/known_hosts")
 
 
+def test_nodes_are_believed_the_first_time_and_targets_never_by_themselves(ready):
+    arguments = {name: ssh_config(found["ansible_ssh_common_args"]) for name, found in hosts(ready).items()}
+    assert {name: (config["stricthostkeychecking"], config.get("hostkeyalias")) for name, config in arguments.items()} == {
+        "pve1": ("accept-new", None),
+        "psw-ai": ("true", "psw-ai"),
+        "psw-core": ("true", "psw-core"),
+    }
+
+
 def test_a_target_is_known_by_its_name_and_only_to_this_project(tmp_path):
     config = ssh_config(ssh_arguments(tmp_path, "yes", alias="psw-ai"))
     assert (config["stricthostkeychecking"], config["hostkeyalias"]) == ("true", "psw-ai")

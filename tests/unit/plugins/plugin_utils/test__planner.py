@@ -155,7 +155,8 @@ def test_a_target_whose_node_is_gone_is_not_moved_away_from_its_data():
 # --- the GPU ---------------------------------------------------------------------------------------------------------
 def test_a_vendor_once_planned_is_not_changed_behind_the_users_back():
     before = plan()
-    after = plan(records={"a": record("amd", 24560)}, previous=before)
+    other = {"vendor": "amd", "gpus": [{"address": "0000:03:00.0", "usable_mib": 24560}]}
+    after = plan(records={"a": other}, previous=before)
     assert after["targets"]["psw-ai"]["gpu"] == {"vendor": "nvidia", "addresses": ["0000:01:00.0"]}
 
 

@@ -105,8 +105,11 @@ def test_the_file_shows_its_schema_and_the_names_of_secrets_only(full):
     assert all(value.startswith("ENC[AES256_GCM,") for value in ciphertexts(full).values())
 
 
-def test_the_file_is_closed_to_other_users(full):
-    assert stat.S_IMODE(full.file.stat().st_mode) == 0o600
+def test_the_file_is_closed_to_other_users_from_the_first(secrets):
+    secrets.ensure(WANTED)
+    assert stat.S_IMODE(secrets.file.stat().st_mode) == 0o600
+    secrets.set("probe", "key", "value")
+    assert stat.S_IMODE(secrets.file.stat().st_mode) == 0o600
 
 
 def test_nothing_but_the_file_is_left_in_its_directory(full):
