@@ -152,15 +152,41 @@ class Container:
         self.result.update(changed=True, restarted=restart, restart_required=False)
         if self.check_mode:
             return running
+        self._boot(after_stop=restart)
+        return True
+
+    def _boot(self, *, after_stop):
         vmid = self.result["vmid"]
-        if restart:
+        if after_stop:
             self.pve.power("shutdown", vmid, "--forceStop", "1", "--timeout", STOP_SECONDS)
         self.pve.power("start", vmid)
-        return True
+
+    def _wait(self):
+        paths = [mount["target"] for mount in self.params["mounts"] or []]
+        return guests.wait_for_guest(self.pve, self.result["vmid"], paths, self.params["wait_timeout"])
+
+    def _freshen(self, guest):
+        """Restart a container whose mounts show what was there on the node before; return what it says then."""
+        stale = guests.stale_mounts(self.params["mounts"] or [], guest)
+        if not stale or self.result["restart_required"]:
+            return guest
+        diff = self.result["diff"]
+        for mount in stale:
+            diff["before"] += "%s: another directory than %s is now\n" % (mount["target"], mount["source"])
+            diff["after"] += "%s: %s\n" % (mount["target"], mount["source"])
+        restart = self.params["restart"]
+        self.result.update(changed=restart or self.result["changed"], restarted=restart, restart_required=not restart)
+        if not restart or self.check_mode:
+            return guest
+        self._boot(after_stop=True)
+        guest = self._wait()
+        if guests.stale_mounts(stale, guest):
+            raise PswModuleError("container %s was restarted and still does not show %s of the node" % (self.result["vmid"], stale[0]["source"]))
+        return guest
 
     def _meet(self):
         vmid = self.result["vmid"]
-        guest = guests.wait_for_guest(self.pve, vmid, self.params["wait_timeout"])
+        guest = self._freshen(self._wait())
         missing = [key for key in self.params["authorized_keys"] or guests.node_keys() if key not in guest["logins"]]
         if missing:
             self.result["changed"] = True

@@ -19,6 +19,7 @@ PROBE = r"""
 ip -4 -o addr show dev eth0 scope global | while read -r _ _ _ address _; do echo "address ${address%%/*}"; done
 for file in /etc/ssh/ssh_host_*_key.pub; do [ -f "$file" ] && read -r kind key _ <"$file" && echo "host_key $kind $key"; done
 getent group video render | while IFS=: read -r name _ gid _; do echo "group $name $gid"; done
+for path in "$@"; do stat -c "mount %d:%i %n" "$path"; done 2>/dev/null
 [ -f /root/.ssh/authorized_keys ] && sed 's/^/login /' /root/.ssh/authorized_keys
 exit 0
 """
@@ -43,8 +44,8 @@ def key_lines(text):
 
 
 def parse_probe(text):
-    """Return what PROBE printed as a dict of address, host_keys, groups and logins."""
-    found = {"address": None, "host_keys": [], "groups": {}, "logins": []}
+    """Return what PROBE printed as a dict of address, host_keys, groups, mounts and logins."""
+    found = {"address": None, "host_keys": [], "groups": {}, "mounts": {}, "logins": []}
     for line in text.splitlines():
         kind, _space, value = line.partition(" ")
         if kind == "address":
@@ -54,17 +55,20 @@ def parse_probe(text):
         elif kind == "group":
             name, _space, gid = value.partition(" ")
             found["groups"][name] = int(gid)
+        elif kind == "mount":
+            identity, _space, path = value.partition(" ")
+            found["mounts"][path] = identity
         elif kind == "login":
             found["logins"].append(value.strip())
     found["host_keys"].sort()
     return found
 
 
-def wait_for_guest(pve, vmid, seconds):
+def wait_for_guest(pve, vmid, paths, seconds):
     """Return what the container says about itself once it has an address and answers on the SSH port."""
     deadline = time.monotonic() + seconds
     while True:
-        missing, guest = _look(pve, vmid)
+        missing, guest = _look(pve, vmid, paths)
         if not missing:
             return guest
         if time.monotonic() > deadline:
@@ -72,14 +76,19 @@ def wait_for_guest(pve, vmid, seconds):
         time.sleep(PAUSE)
 
 
+def stale_mounts(mounts, guest):
+    """Return the mounts that show something else than the node's directory, as after the dataset there was mounted anew."""
+    return [mount for mount in mounts if guest["mounts"].get(mount["target"]) != _identity(mount["source"])]
+
+
 def admit(pve, vmid, keys):
     """Let these keys log in to the container as root."""
     pve.pct("exec", vmid, "--", "sh", "-c", ADMIT, data="".join(key + "\n" for key in keys))
 
 
-def _look(pve, vmid):
+def _look(pve, vmid, paths):
     try:
-        guest = parse_probe(pve.pct("exec", vmid, "--", "sh", "-c", PROBE))
+        guest = parse_probe(pve.pct("exec", vmid, "--", "sh", "-c", PROBE, "probe", *paths))
     except PswModuleError as exc:
         # Its init may not be there yet.
         return "not answered (%s)" % exc, {}
@@ -98,6 +107,14 @@ def _answers(address):
             return True
     except OSError:
         return False
+
+
+def _identity(path):
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return "%d:%d" % (found.st_dev, found.st_ino)
 
 
 def has_directory(path):

@@ -118,7 +118,7 @@ def resize(state, vmid, _disk, size):
 def start(state, vmid):
     ct = container(state, vmid)
     ct["config"] = {key: value for key, value in {**ct["config"], **ct["pending"]}.items() if value is not None}
-    ct.update(status="running", pending={})
+    ct.update(status="running", pending={}, stale=False)
 
 
 def stop(state, vmid, *_options):
@@ -137,10 +137,14 @@ def execute(state, vmid, *words):
     ct = container(state, vmid)
     if ct["status"] != "running":
         fail(f"container '{vmid}' not running!")
-    if "cat >>" in words[-1]:
+    if any("cat >>" in word for word in words):
         ct["logins"] += sys.stdin.read()
         return ""
-    return "\n".join([state["says"], *("login " + line for line in ct["logins"].splitlines()), ""])
+    # Someone who ended a mount on the node since the start left the container with what was there before.
+    mounts = {text.partition(",mp=")[2].partition(",")[0]: text.partition(",")[0] for key, text in ct["config"].items() if key.startswith("mp")}
+    seen = [(path, Path(mounts[path]).stat()) for path in words[words.index("probe") + 1 :] if path in mounts and not ct.get("stale")]
+    found = [f"mount {what.st_dev}:{what.st_ino} {path}" for path, what in seen]
+    return "\n".join([state["says"], *found, *("login " + line for line in ct["logins"].splitlines()), ""])
 
 
 PCT = {"create": create, "set": change, "resize": resize, "start": start, "shutdown": stop, "stop": stop, "unlock": unlock, "destroy": destroy, "exec": execute}

@@ -148,6 +148,23 @@ def test_the_removal_of_a_mount_that_waits_is_taken_back_under_its_number(node, 
     assert "mp1" not in node.config(100)
 
 
+def test_a_mount_that_shows_what_was_on_the_node_before_is_made_anew_by_a_restart(node, run, tmp_path):
+    mounts = [{"source": str(tmp_path / "models"), "target": "/srv/models"}]
+    run(mounts=mounts)
+    state = node.state
+    state["cts"]["100"]["stale"] = True
+    node.write(**state)
+    node.forget_calls()
+    foretold = run(check=True, mounts=mounts)
+    assert node.writes() == []
+    assert f"/srv/models: another directory than {tmp_path}/models is now\n" in foretold["diff"]["before"]
+    real = run(mounts=mounts)
+    assert foretold == real
+    assert real["restarted"]
+    assert [call.split()[1] for call in node.writes()] == ["shutdown", "start"]
+    assert not run(mounts=mounts)["changed"]
+
+
 def test_a_container_that_a_killed_run_is_still_starting_will_do(node, run):
     run(started=False)
     state = node.state
