@@ -23,8 +23,8 @@ LOADED_PROPRIETARY = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.142  T
 
 def machine(**found):
     return {
-        "kernel": KERNEL, "userspace": VERSION, "by_run": True, "modules": {KERNEL: OPEN}, "headers": [KERNEL], "loaded": VERSION, "loaded_flavour": "open", "nouveau": [],
-        **found,
+        "kernel": KERNEL, "userspace": VERSION, "by_run": True, "modules": {KERNEL: OPEN}, "headers": [KERNEL],
+        "loaded": VERSION, "loaded_flavour": "open", "nouveau": [], **found,
     }  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def test_only_what_is_missing_is_planned(found, kernel_modules, todo):
 
 def test_a_driver_from_packages_is_not_mixed_with_nvidias_installer():
     found = machine(by_run=False, userspace="590.48.01")
-    with pytest.raises(PswModuleError, match="driver 590.48.01 was installed from packages"):
+    with pytest.raises(PswModuleError, match=r"driver 590.48.01 was installed from packages"):
         refuse(found, plan(found, VERSION, "open"), "open")
 
 
@@ -86,7 +86,7 @@ def test_missing_headers_do_not_matter_when_nothing_is_to_be_built():
 
 
 def test_a_card_that_nouveau_holds_needs_a_reboot():
-    with pytest.raises(PswModuleError, match="nouveau driver holds 0000:01:00.0.*reboot the node"):
+    with pytest.raises(PswModuleError, match=r"nouveau driver holds 0000:01:00.0.*reboot the node"):
         refuse_nouveau(machine(nouveau=["0000:01:00.0"]))
 
 
@@ -139,7 +139,7 @@ def test_a_download_is_held_against_the_vendors_checksum(vendor, tmp_path):
 def test_a_download_that_was_cut_off_leaves_nothing_behind(vendor, tmp_path):
     root, url = vendor
     (root / "driver.run").write_bytes(b"driver" * 500)
-    with pytest.raises(PswModuleError, match="is damaged or was cut off: its SHA-256 is .*Run this again"):
+    with pytest.raises(PswModuleError, match=r"is damaged or was cut off: its SHA-256 is .*Run this again"):
         installer.download(url, str(tmp_path / "cache"))
     assert list((tmp_path / "cache").iterdir()) == []
 

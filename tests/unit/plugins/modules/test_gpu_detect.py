@@ -217,3 +217,44 @@ def test_a_node_with_a_hundred_devices_is_read_in_a_moment(detect):
     started = time.perf_counter()
     detect(None)
     assert time.perf_counter() - started < 0.05
+
+
+def test_accelerators_that_are_no_displays_are_gpus(detect):
+    gpu = detect(node(card("0x74a1", "0x1002", files={"mem_info_vram_total": "206158430208"}, **{"class": "0x120000"})))["gpus"][0]
+    assert (gpu["name"], gpu["reason"]) == ("Instinct MI300X", "ok")
+
+
+def test_a_refused_node_is_explained_by_its_best_card(detect):
+    machine = node(card("0x46d1", "0x8086", address="0000:00:02.0"), card("0x1c82", address="0000:01:00.0"), card("0x1c03", address="0000:02:00.0"))
+    assert detect(machine)["verdict"]["message"].startswith("GeForce GTX 1060 6GB (0000:02:00.0) has 6144 MiB")
+
+
+def nvidia_nodes(root, *names):
+    (root / "proc/driver/nvidia/gpus/0000:01:00.0").mkdir(parents=True)
+    (root / "proc/driver/nvidia/gpus/0000:01:00.0/information").write_text("Model: \t\t NVIDIA X\nDevice Minor: \t 1\n", encoding="utf-8")
+    (root / "dev").mkdir()
+    for name in names:
+        (root / "dev" / name).touch()
+
+
+def test_the_device_nodes_of_the_selected_card_are_named(detect, tmp_path):
+    root = tmp_path / "machine/tree"
+    lay_out(node(card(driver="nvidia")), root)
+    nvidia_nodes(root, "nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
+    assert detect(None)["devices"] == ["/dev/nvidia1", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"]
+
+
+def test_a_device_node_that_does_not_exist_is_not_named(detect, tmp_path):
+    root = tmp_path / "machine/tree"
+    lay_out(node(card(driver="nvidia")), root)
+    nvidia_nodes(root, "nvidia1", "nvidiactl")
+    assert detect(None)["devices"] == ["/dev/nvidia1", "/dev/nvidiactl"]
+
+
+def test_an_amd_card_needs_its_render_node_and_the_compute_node(detect, tmp_path):
+    root = tmp_path / "machine/tree"
+    lay_out(machines.load("rx_7900_xtx"), root)
+    (root / "dev/dri").mkdir(parents=True)
+    for name in ("kfd", "dri/renderD128", "dri/renderD129", "dri/card1"):
+        (root / "dev" / name).touch()
+    assert detect(None)["devices"] == ["/dev/dri/renderD128", "/dev/kfd"]
