@@ -19,7 +19,7 @@ SSH_PORT = 22
 def failure(project: Project, state: Run, log: str, report: dict[str, Any]) -> Failure:
     """Return the failure of a run; the first problem decides, since the later ones mostly follow from it."""
     if not state.problems:
-        why = "; ".join(state.errors[-2:]) or "ansible-playbook ended without saying why"
+        why = state.errors[0] if state.errors else "ansible-playbook ended without saying why"
         return Failure("run_failed", why, f"the log of this run: {log}", exits.FAILED, report)
     first = state.problems[0]
     others = len({problem.host for problem in state.problems} - {first.host})

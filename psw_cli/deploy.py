@@ -68,6 +68,8 @@ def _plan(project: Project) -> dict[str, Any]:
         raise refused(refusals)
     if not plan["targets"]:
         raise PlanError("there is nothing to run: psw.yml names no apps", "add some with: psw app add @ai")
+    for app in plan["apps"]:
+        project.overrides(app)  # a setting that its app does not have is an error with its line
     return plan
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 DELEGATED = re.compile(r"^(?:fatal|failed): \[[^\]]+ -> ([^\](]+)", re.MULTILINE)  # no event says it in another way
+INVENTORY = re.compile(r"\[WARNING\]: Failed to parse inventory with '[\w.]*psw\.ai[\w.]*' plugin: (.*)")
 NOISE = re.compile(
     r"^(Task failed: |Module failed: |Failed to connect to the host via ssh: |Warning: Permanently added [^\n]*\n"
     r'|Data could not be sent to remote host "[^"]*"\. Make sure this host can be reached over ssh: )+'
@@ -167,7 +168,9 @@ class Run:
     def _said(self, text: str) -> None:
         """Keep what Ansible says outside of tasks: that is how it tells of a broken inventory, option or playbook."""
         for line in text.splitlines():
-            if line.startswith(("[ERROR]: ", "ERROR! ")) or "error:" in line:
+            if broken := INVENTORY.match(line):
+                self.errors.append(broken[1])
+            elif line.startswith(("[ERROR]: ", "ERROR! ")) or "error:" in line:
                 self.errors.append(line.removeprefix("[ERROR]: ").removeprefix("ERROR! ").strip())
 
     def _finish(self, host: str) -> None:

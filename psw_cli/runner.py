@@ -40,7 +40,7 @@ retry_files_enabled = false
 host_key_checking = true
 timeout = 15
 [inventory]
-enable_plugins = psw.ai.project, host_list, yaml, ini
+enable_plugins = psw.ai.project, host_list
 any_unparsed_is_failed = true
 [connection]
 pipelining = true

@@ -99,6 +99,15 @@ def test_a_recorded_vendor_that_differs_from_the_plan_is_refused(psw, psw_json, 
     assert documented(psw(*verb).stderr)
 
 
+def test_a_setting_that_its_app_does_not_have_is_named_with_its_line(psw, project, documented):
+    (project / "services/ollama").mkdir(parents=True)
+    (project / "services/ollama/defaults.yml").write_text("ollama_keep_alvie: 5m\n")
+    answer = psw("deploy", "converge")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert documented(answer.stderr)
+    assert not (project / "deployment-plan.yml").exists()
+
+
 def test_a_converge_of_nothing_is_an_error(psw, edit, documented):
     edit("psw.yml", "apps: [ollama, openwebui]", "apps: []")
     answer = psw("deploy", "converge")

@@ -129,6 +129,12 @@ def test_an_ignored_failure_is_none(converge):
     assert converge([{"ansible.builtin.command": "false", "ignore_errors": True, "changed_when": False}]).exit_code == 0
 
 
+def test_an_ignored_failure_is_not_to_blame_for_a_later_one(converge):
+    ignored = {"name": "Try", "ansible.builtin.command": "false", "ignore_errors": True, "changed_when": False}
+    answer = converge([ignored, {"name": "Insist", "ansible.builtin.fail": {"msg": "no"}}])
+    assert "error: target psw-core, task 'Insist' failed: no\n" in answer.stderr
+
+
 def test_what_ansible_cannot_read_is_told_in_its_words(converge):
     answer = converge([{"name": "x", "no.such.module": {}}])
     assert answer.exit_code == 1
@@ -195,6 +201,15 @@ def test_no_log_results_and_known_secrets_reach_neither_log_nor_output(converge,
     assert logs(project)[0] in left
     assert [file for file in left if secret in file.read_text()] == []
     assert secret not in answer.output
+
+
+def test_a_secret_that_is_made_during_a_run_is_no_longer_in_its_log(converge, project, secret):
+    slip = {"ansible.builtin.debug": {"msg": "the key is sk-brand-new-key"}}
+    store = {"psw.ai.project_secrets": {"app": "probe", "name": "probe_openwebui_service_key", "value": "sk-brand-new-key"}, "no_log": True}
+    assert converge([slip, store]).exit_code == 0
+    text = logs(project)[0].read_text()
+    assert "the key is ********" in text
+    assert "sk-brand-new-key" not in text
 
 
 def test_a_run_leaves_nothing_but_its_log(converge, project):

@@ -61,6 +61,14 @@ def test_status_shows_the_others_when_a_target_is_unreachable(psw, deployed):
     }
 
 
+def test_what_is_wrong_with_the_project_is_told_by_a_run_too(psw, deployed):
+    (deployed / "services/ollama").mkdir(parents=True)
+    (deployed / "services/ollama/defaults.yml").write_text("ollama_keep_alvie: 5m\n")
+    answer = psw("status")
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert "services/ollama/defaults.yml:1: ollama has no setting 'ollama_keep_alvie'; did you mean 'ollama_keep_alive'?\n" in answer.stderr
+
+
 def test_status_changes_nothing(psw, deployed):
     assert json.loads(psw("status", "--json").stdout)["ok"] is True
     log = next((deployed / ".psw/runs").glob("*-status.log")).read_text()
