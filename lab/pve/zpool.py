@@ -4,7 +4,7 @@ import json
 import sys
 from typing import Any
 
-from .zfs import door, parse
+from .zfsargs import door, parse
 from .zfsprops import ZfsError, nice
 from .zfsstate import GIB, Store, guid, opened
 from .zfsview import columns
