@@ -5,18 +5,15 @@ from __future__ import annotations
 
 import copy
 import importlib
-import json
-import os
 import socket
-import sys
-from pathlib import Path
 
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
+from . import fake_pve
+
 COLLECTION = "ansible_collections.psw.ai.plugins"
-FAKE = Path(__file__).with_name("fake_pve.py")
 
 
 class EndedError(Exception):
@@ -26,28 +23,14 @@ class EndedError(Exception):
 class Node:
     """A node with pvesh, pct and pveam, whose state is a dict."""
 
-    def __init__(self, folder):
-        self.file = folder / "pve.json"
-        self.bin = folder / "bin"
-        self.bin.mkdir()
-        for name in ("pvesh", "pct", "pveam"):
-            program = self.bin / name
-            program.write_text(f"#!{sys.executable} -IS\n" + FAKE.read_text(encoding="utf-8"), encoding="utf-8")
-            program.chmod(0o755)
-        self.write(node="pve1", cts={}, storages=[], volumes=[], offered=[], tasks=[], calls=[], says="", failures=[])
-
-    @property
-    def state(self):
-        return json.loads(self.file.read_text(encoding="utf-8"))
+    def __init__(self):
+        self.state = {"node": "pve1", "cts": {}, "storages": [], "volumes": [], "offered": [], "tasks": [], "calls": [], "says": "", "failures": []}
 
     def write(self, **changes):
-        before = self.state if self.file.exists() else {}
-        self.file.write_text(json.dumps({**before, **changes}), encoding="utf-8")
+        self.state.update(copy.deepcopy(changes))
 
     def container(self, vmid, status="running", pending=None, **config):
-        state = self.state
-        state["cts"][str(vmid)] = {"status": status, "config": config, "pending": pending or {}, "logins": ""}
-        self.write(**state)
+        self.state["cts"][str(vmid)] = {"status": status, "config": config, "pending": pending or {}, "logins": ""}
 
     def config(self, vmid):
         ct = self.state["cts"][str(vmid)]
@@ -66,11 +49,27 @@ class Node:
 
 
 @pytest.fixture
-def node(tmp_path, monkeypatch):
-    """A node without containers; the modules under test find its programs first in PATH."""
-    node = Node(tmp_path)
-    monkeypatch.setenv("PATH", f"{node.bin}:{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_PVE", str(node.file))
+def programs(monkeypatch):
+    """Programs that modules find: name to a function of argv and stdin that returns what a process would."""
+    found = {}
+
+    def get_bin_path(_module, name, *_arguments, **_options):
+        return f"/usr/sbin/{name}" if name in found else None
+
+    def run_command(_module, argv, data=None, **_options):
+        name = argv[0].rpartition("/")[2]
+        return found[name]([name, *argv[1:]], data)
+
+    monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", get_bin_path)
+    monkeypatch.setattr(basic.AnsibleModule, "run_command", run_command)
+    return found
+
+
+@pytest.fixture
+def node(programs):
+    """A node without containers."""
+    node = Node()
+    programs.update(dict.fromkeys(fake_pve.PROGRAMS, lambda argv, data: fake_pve.run(node.state, argv, data)))
     return node
 
 

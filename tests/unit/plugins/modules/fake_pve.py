@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node's pvesh, pct and pveam for unit tests: one program under three names, state and calls in a JSON file.
+"""A node's pvesh, pct and pveam for unit tests, as functions of a state.
 
 Only what the modules use, with Proxmox VE's rules for what a running container takes at once and what it leaves pending.
 """
@@ -7,17 +7,18 @@ Only what the modules use, with Proxmox VE's rules for what a running container 
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
 from pathlib import Path
 
-STATE = Path(os.environ.get("FAKE_PVE", "/nonexistent"))
 LIVE = re.compile(r"^(net\d+|cores|memory|swap|description|onboot|startup|tags|hostname)$")
 
 
+class FakeError(Exception):
+    """What the program would say before it ends with an error."""
+
+
 def fail(message):
-    sys.exit(message)
+    raise FakeError(message)
 
 
 def options_of(argv):
@@ -138,7 +139,7 @@ def execute(state, vmid, *words):
     if ct["status"] != "running":
         fail(f"container '{vmid}' not running!")
     if any("cat >>" in word for word in words):
-        ct["logins"] += sys.stdin.read()
+        ct["logins"] += state["stdin"]
         return ""
     # Someone who ended a mount on the node since the start left the container with what was there before.
     mounts = {text.partition(",mp=")[2].partition(",")[0]: text.partition(",")[0] for key, text in ct["config"].items() if key.startswith("mp")}
@@ -162,22 +163,20 @@ def pveam(state, argv):
         state["volumes"].append(f"{argv[1]}:vztmpl/{argv[2]}")
 
 
-def main():
-    program, argv = Path(sys.argv[0]).name, sys.argv[1:]
-    state = json.loads(STATE.read_text(encoding="utf-8"))
-    state["calls"].append([program, *argv])
-    line = " ".join([program, *argv])
+PROGRAMS = {"pvesh": pvesh, "pct": pct, "pveam": pveam}
+
+
+def run(state, argv, data=""):
+    """Run one of the programs on the state; return what a process would: exit status, output, errors."""
+    state["calls"].append(argv)
+    state["stdin"] = data
+    line = " ".join(argv)
     failure = next((one for one in state["failures"] if one["when"] in line and one.setdefault("times", 1) > 0), None)
     if failure:
         failure["times"] -= 1
         state.update(failure.get("then", {}))
-    STATE.write_text(json.dumps(state), encoding="utf-8")
-    if failure:
-        fail(failure["says"])
-    answer = {"pvesh": pvesh, "pct": pct, "pveam": pveam}[program](state, argv)
-    STATE.write_text(json.dumps(state), encoding="utf-8")
-    sys.stdout.write(answer or "")
-
-
-if __name__ == "__main__":
-    main()
+        return 255, "", failure["says"]
+    try:
+        return 0, PROGRAMS[argv[0]](state, argv[1:]) or "", ""
+    except FakeError as exc:
+        return 255, "", str(exc)

@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host's zfs and zpool for unit tests: one program under two names, datasets and calls in a JSON file."""
+"""A host's zfs and zpool for unit tests, as functions of a state."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
-from pathlib import Path
 
-STATE = Path(os.environ.get("FAKE_ZFS", "/nonexistent"))
 UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
 
@@ -35,14 +31,7 @@ def zfs(state, argv):
     return ""
 
 
-def main():
-    program, argv = Path(sys.argv[0]).name, sys.argv[1:]
-    state = json.loads(STATE.read_text(encoding="utf-8"))
-    state["calls"].append(" ".join([program, *argv]))
-    answer = zfs(state, argv) if program == "zfs" else json.dumps(state["status"])
-    STATE.write_text(json.dumps(state), encoding="utf-8")
-    sys.stdout.write(answer)
-
-
-if __name__ == "__main__":
-    main()
+def run(state, argv):
+    """Run one of the programs on the state; return what a process would."""
+    state["calls"].append(" ".join(argv))
+    return 0, zfs(state, argv[1:]) if argv[0] == "zfs" else json.dumps(state["status"]), ""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 MODULE = "lxc_container"
@@ -94,9 +96,7 @@ def test_check_mode_of_a_new_container_foretells_it_and_touches_nothing(node, ru
 def test_what_someone_changed_is_healed_and_nothing_else(node, run, by_hand, healed):
     options = {"devices": [{"path": "/dev/nvidia0", "mode": "0666"}]}
     run(**options)
-    state = node.state
-    state["cts"]["100"]["config"].update(by_hand)
-    node.write(**state)
+    node.state["cts"]["100"]["config"].update(by_hand)
     node.forget_calls()
     foretold = run(check=True, **options)
     assert node.writes() == []
@@ -140,9 +140,7 @@ def test_a_bind_mount_does_not_stop_replication_and_others_stay(node, run, tmp_p
 def test_the_removal_of_a_mount_that_waits_is_taken_back_under_its_number(node, run, tmp_path):
     mounts = [{"source": str(tmp_path / "models"), "target": "/srv/models"}]
     run(mounts=mounts)
-    state = node.state
-    state["cts"]["100"]["pending"] = {"mp0": None}
-    node.write(**state)
+    node.state["cts"]["100"]["pending"] = {"mp0": None}
     assert run(mounts=mounts)["changed"]
     assert node.config(100)["mp0"] == f"{tmp_path}/models,mp=/srv/models,replicate=0"
     assert "mp1" not in node.config(100)
@@ -151,9 +149,7 @@ def test_the_removal_of_a_mount_that_waits_is_taken_back_under_its_number(node, 
 def test_a_mount_that_shows_what_was_on_the_node_before_is_made_anew_by_a_restart(node, run, tmp_path):
     mounts = [{"source": str(tmp_path / "models"), "target": "/srv/models"}]
     run(mounts=mounts)
-    state = node.state
-    state["cts"]["100"]["stale"] = True
-    node.write(**state)
+    node.state["cts"]["100"]["stale"] = True
     node.forget_calls()
     foretold = run(check=True, mounts=mounts)
     assert node.writes() == []
@@ -167,9 +163,9 @@ def test_a_mount_that_shows_what_was_on_the_node_before_is_made_anew_by_a_restar
 
 def test_a_container_that_a_killed_run_is_still_starting_will_do(node, run):
     run(started=False)
-    state = node.state
-    state["cts"]["100"]["status"] = "running"
-    node.write(failures=[{"when": "pct start", "says": "CT 100 already running", "then": {"cts": state["cts"]}}])
+    running = copy.deepcopy(node.state["cts"])
+    running["100"]["status"] = "running"
+    node.write(failures=[{"when": "pct start", "says": "CT 100 already running", "then": {"cts": running}}])
     assert run()["address"] == "127.0.0.1"
 
 
@@ -261,9 +257,7 @@ def test_a_creation_that_outlived_its_run_is_waited_for(node, run, tmp_path):
 
 def test_a_running_container_is_never_taken_for_half_made(node, run):
     run()
-    state = node.state
-    state["cts"]["100"]["config"]["lock"] = "create"
-    node.write(**state)
+    node.state["cts"]["100"]["config"]["lock"] = "create"
     node.forget_calls()
     run()
     assert node.writes() == []

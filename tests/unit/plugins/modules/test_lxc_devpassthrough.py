@@ -157,6 +157,5 @@ def test_a_configuration_lock_is_waited_for(node, run_module, monkeypatch):
     assert run(run_module, [{"path": "/dev/a"}])["changed"]
 
 
-def test_a_host_that_is_no_node_is_told_so(run_module, monkeypatch):
-    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_args, **_options: None)
+def test_a_host_that_is_no_node_is_told_so(programs, run_module):
     assert "has to run on a Proxmox VE node" in run(run_module, [{"path": "/dev/a"}])["msg"]

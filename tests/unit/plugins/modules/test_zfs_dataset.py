@@ -3,10 +3,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
+
+from . import fake_zfs
 
 GIB = 1024**3
 PROPERTIES = {"recordsize": "1M", "compression": "off", "atime": "off", "com.sun:auto-snapshot": "false"}
@@ -16,40 +17,23 @@ STATUS = Path(__file__).parents[1] / "module_utils/fixtures/zpool/one_nvme_pool_
 class Host:
     """A host with one NVMe pool called tank."""
 
-    def __init__(self, folder):
-        self.file = folder / "zfs.json"
-        self.bin = folder / "bin"
-        self.bin.mkdir()
-        for name in ("zfs", "zpool"):
-            program = self.bin / name
-            program.write_text(f"#!{sys.executable} -IS\n" + Path(__file__).with_name("fake_zfs.py").read_text(encoding="utf-8"), encoding="utf-8")
-            program.chmod(0o755)
-        self.write({"datasets": {"tank": {}}, "free": 900 * GIB, "calls": [], "status": json.loads(STATUS.read_text(encoding="utf-8"))})
-
-    @property
-    def state(self):
-        return json.loads(self.file.read_text(encoding="utf-8"))
-
-    def write(self, state):
-        self.file.write_text(json.dumps(state), encoding="utf-8")
+    def __init__(self):
+        self.state = {"datasets": {"tank": {}}, "free": 900 * GIB, "calls": [], "status": json.loads(STATUS.read_text(encoding="utf-8"))}
 
     def set(self, dataset, **properties):
-        state = self.state
-        state["datasets"].setdefault(dataset, {}).update(properties)
-        self.write(state)
+        self.state["datasets"].setdefault(dataset, {}).update(properties)
 
     def writes(self):
         return [call for call in self.state["calls"] if call.split()[1] not in {"list", "get", "status"}]
 
     def forget_calls(self):
-        self.write({**self.state, "calls": []})
+        self.state["calls"] = []
 
 
 @pytest.fixture
-def host(tmp_path, monkeypatch):
-    host = Host(tmp_path)
-    monkeypatch.setenv("PATH", f"{host.bin}:{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_ZFS", str(host.file))
+def host(programs):
+    host = Host()
+    programs.update(dict.fromkeys(("zfs", "zpool"), lambda argv, _data: fake_zfs.run(host.state, argv)))
     return host
 
 
@@ -158,6 +142,5 @@ def test_a_property_without_quotes_is_named(host, run):
     assert run(properties={"compression": False})["msg"] == 'these properties need quotes in YAML, as in compression: "off": compression'
 
 
-def test_a_host_without_zfs_is_told_so(run, monkeypatch):
-    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.get_bin_path", lambda *_args, **_options: None)
+def test_a_host_without_zfs_is_told_so(programs, run):
     assert "there is no zfs here" in run()["msg"]
