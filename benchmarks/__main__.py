@@ -1,0 +1,54 @@
+"""`make bench`: measure on a converged lab and write docs/benchmarks.md."""
+
+import argparse
+import datetime
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import converge, relay, startup
+from lab.lab import up
+from lab.project import LabProject
+from lab.state import NODE
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Written by `make bench`, which brings up the lab, converges `@ai` and measures. Contenders run round by round, one after the other, in one run;
+the ratio is the median of the rounds' own ratios. Shared machines are noisy: trust the ratios, not the times.
+
+Measured {day} on {cores} cores of {machine}, Python {python}, ansible-core {ansible}, pyinfra {pyinfra}.
+
+"""
+
+
+def main() -> None:
+    """Run the benchmarks that are asked for, all by default."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=["converge", "startup", "relay"], action="append", help="measure only this, and print instead of writing the page")
+    parser.add_argument("--rounds", type=int, default=5)
+    wanted = parser.parse_args()
+    project = LabProject(up("psw"))
+    project.make("@ai")
+    project.run("node", "setup-gpu", NODE)
+    project.run("deploy", "converge")
+    sections = {
+        "converge": lambda: converge.run(project, wanted.rounds),
+        "startup": lambda: startup.run(),
+        "relay": lambda: relay.run(project, wanted.rounds),
+    }
+    measured = [section() for name, section in sections.items() if name in (wanted.only or sections)]
+    if wanted.only:
+        print("\n".join(measured))
+        return
+    head = HEAD.format(
+        day=datetime.datetime.now(tz=datetime.UTC).date(), cores=os.cpu_count(), machine=platform.machine(), python=platform.python_version(),
+        ansible=version("ansible-core"), pyinfra=version("pyinfra"),
+    )  # fmt: skip
+    PAGE.write_text(head + "\n".join(measured), encoding="utf-8")
+    print(f"written: {PAGE}")
+
+
+if __name__ == "__main__":
+    main()

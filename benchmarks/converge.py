@@ -1,0 +1,120 @@
+"""(a) A converge with nothing to do, against the same checks as a task per file and state, and against pyinfra doing them."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.checks import Check, collect
+from benchmarks.interleaved import measure, table
+from lab.project import LabProject
+
+BIN = Path(sys.executable).parent
+
+
+def _task(check: Check) -> dict[str, Any]:
+    """Return the check as the task that anybody would write first."""
+    builtin = "ansible.builtin."
+    match check.kind:
+        case "package":
+            action: dict[str, Any] = {f"{builtin}apt": {"name": check.name, "state": "present"}}
+        case "directory":
+            action = {f"{builtin}file": {"path": check.name, "state": "directory", "mode": check.mode}}
+        case "file":
+            action = {f"{builtin}copy": {"dest": check.name, "content": check.content, "mode": check.mode}}
+        case "service":
+            action = {f"{builtin}systemd_service": {"name": check.name, "state": "started"}}
+        case _:
+            action = {f"{builtin}shell": check.name, "register": "seen", "changed_when": False}
+            if check.expect:
+                action["failed_when"] = f"{json.dumps(check.expect)} not in seen.stdout"
+    return {"name": f"{check.kind} {check.name}"[:120], **action}
+
+
+def playbook(checks: list[Check]) -> str:
+    """Return a playbook with a task per check, with default settings throughout."""
+    hosts = list(dict.fromkeys(check.host for check in checks))
+    plays = [{"name": host, "hosts": host, "tasks": [_task(check) for check in checks if check.host == host]} for host in hosts]
+    return yaml.safe_dump(plays, sort_keys=False, width=10000)
+
+
+# pyinfra runs this file once per host; the checks come by file, because a deploy has no other arguments.
+DEPLOY = """
+import json, os
+from io import StringIO
+from pyinfra import host
+from pyinfra.operations import apt, files, server, systemd
+
+for check in json.load(open(os.environ["CHECKS"])):
+    if check["host"] != host.data.name:
+        continue
+    kind, name = check["kind"], check["name"]
+    if kind == "package":
+        apt.packages(packages=[name])
+    elif kind == "directory":
+        files.directory(path=name, mode=check["mode"])
+    elif kind == "file":
+        files.put(src=StringIO(check["content"]), dest=name, mode=check["mode"])
+    elif kind == "service":
+        systemd.service(service=name, running=True)
+    else:
+        server.shell(commands=[f"({name}) | grep -qF -- '{check['expect']}'" if check["expect"] else name])
+"""
+
+
+def _caller(environment: dict[str, str], *command: str | Path) -> Callable[[], None]:
+    def call() -> None:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise SystemExit(f"{command[0]} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}")
+
+    return call
+
+
+def _plain(scratch: Path, checks: list[Check], addresses: dict[str, str], key: Path) -> Callable[[], None]:
+    (scratch / "plain.yml").write_text(playbook(checks), encoding="utf-8")
+    settings = {"ansible_user": "root", "ansible_ssh_private_key_file": str(key), "ansible_ssh_common_args": "-o StrictHostKeyChecking=no"}
+    hosts = {name: {"ansible_host": address, **settings} for name, address in addresses.items()}
+    (scratch / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}  # default settings means no settings
+    return _caller({**plain, "ANSIBLE_CONFIG": "/dev/null"}, BIN / "ansible-playbook", "-i", scratch / "hosts.yml", scratch / "plain.yml")
+
+
+def _pyinfra(scratch: Path, checks: list[Check], addresses: dict[str, str], key: Path) -> Callable[[], None]:
+    (scratch / "checks.json").write_text(json.dumps([asdict(check) for check in checks]), encoding="utf-8")
+    (scratch / "deploy.py").write_text(DEPLOY, encoding="utf-8")
+    data = {"ssh_user": "root", "ssh_key": str(key), "ssh_strict_host_key_checking": "off"}
+    hosts = [(address, {"name": name, **data}) for name, address in addresses.items()]
+    (scratch / "inventory.py").write_text(f"machines = {hosts!r}\n", encoding="utf-8")
+    environment = {**os.environ, "CHECKS": str(scratch / "checks.json")}
+    return _caller(environment, BIN / "pyinfra", "-y", scratch / "inventory.py", scratch / "deploy.py")
+
+
+def run(project: LabProject, rounds: int = 5) -> str:
+    """Return the Markdown section."""
+    checks, addresses = collect(project)
+    with tempfile.TemporaryDirectory() as name:
+        scratch, reference = Path(name), "`psw deploy converge`"
+        rows = measure(
+            {
+                reference: lambda: project.run("deploy", "converge"),
+                "ansible-playbook, a task per check, default settings": _plain(scratch, checks, addresses, project.lab.key),
+                "pyinfra, an operation per check": _pyinfra(scratch, checks, addresses, project.lab.key),
+            },
+            reference=reference,
+            rounds=rounds,
+        )
+    kinds = {kind: sum(check.kind == kind for check in checks) for kind in ("package", "directory", "file", "service", "command")}
+    listed = ", ".join(f"{count} {kind} checks" for kind, count in kinds.items())
+    note = (
+        f"A second converge of @ai, which changes nothing, on one node and two targets. The contenders make the {len(checks)} checks of `benchmarks/checks.py` "
+        f"({listed}); psw makes these and more: it also loads the model and proves it on the GPU, validates keys, and compares secrets."
+    )
+    return table("A converge with nothing to do", rows, note, unit="s")
