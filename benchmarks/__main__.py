@@ -1,9 +1,10 @@
 """`make bench`: measure on a converged lab and write docs/benchmarks.md."""
 
 import argparse
-import datetime
+import datetime as dt
 import os
 import platform
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,9 +34,9 @@ def main() -> None:
     project.make("@ai")
     project.run("node", "setup-gpu", NODE)
     project.run("deploy", "converge")
-    sections = {
+    sections: dict[str, Callable[[], str]] = {
         "converge": lambda: converge.run(project, wanted.rounds),
-        "startup": lambda: startup.run(),
+        "startup": startup.run,
         "relay": lambda: relay.run(project, wanted.rounds),
     }
     measured = [section() for name, section in sections.items() if name in (wanted.only or sections)]
@@ -43,7 +44,7 @@ def main() -> None:
         print("\n".join(measured))
         return
     head = HEAD.format(
-        day=datetime.datetime.now(tz=datetime.UTC).date(), cores=os.cpu_count(), machine=platform.machine(), python=platform.python_version(),
+        day=dt.datetime.now(tz=dt.UTC).date(), cores=os.cpu_count(), machine=platform.machine(), python=platform.python_version(),
         ansible=version("ansible-core"), pyinfra=version("pyinfra"),
     )  # fmt: skip
     PAGE.write_text(head + "\n".join(measured), encoding="utf-8")

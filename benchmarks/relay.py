@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from benchmarks.interleaved import measure, table
 from lab.project import MODEL, LabProject
@@ -83,8 +84,8 @@ def run(project: LabProject, rounds: int = 7) -> str:
             for max_tokens in (1, 32):
                 direct, relay = "llama-server direct", "through Caddy and Open WebUI"
                 actions = {
-                    direct: _at_once(clients, 2, lambda tokens=max_tokens: _ask_direct(url, tokens)),
-                    relay: _at_once(clients, 2, lambda tokens=max_tokens: through(tokens)),
+                    direct: _at_once(clients, 2, partial(_ask_direct, url, max_tokens)),
+                    relay: _at_once(clients, 2, partial(through, max_tokens)),
                 }
                 rows = measure(actions, reference=direct, rounds=rounds)
                 note = f"{clients * 2} questions, {clients} at a time, at most {max_tokens} tokens each; every question on a new connection."
