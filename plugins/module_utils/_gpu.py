@@ -142,9 +142,8 @@ def _memory(gpu, device, smi, sizes, meminfo):
 
 
 def is_gpu(device):
-    """Tell whether a display or accelerator device is a GPU of a vendor we know, and not a virtual function of one."""
-    vendor, number = hex_number(device["vendor"]), hex_number(device["device"])
-    return vendor in VENDORS and number is not None and f"{vendor}:{number}" not in table.IGNORED and not device["virtual_function"]
+    """Tell whether a display device is a GPU: those of management controllers and virtual machines have other makers."""
+    return hex_number(device["vendor"]) in VENDORS and hex_number(device["device"]) is not None and not device["virtual_function"]
 
 
 def find_gpus(machine, smi_text=None):

@@ -5,20 +5,6 @@
 
 from __future__ import annotations
 
-# Display devices that are no GPUs.
-IGNORED = {
-    "1a03:2000": "ASPEED BMC VGA",
-    "102b:0522": "Matrox G200e BMC",
-    "102b:0532": "Matrox G200eW BMC",
-    "102b:0534": "Matrox G200eR2 BMC",
-    "102b:0536": "Matrox G200eW3 BMC",
-    "102b:0538": "Matrox G200eH3 BMC",
-    "1af4:1050": "virtio GPU",
-    "1b36:0100": "QXL",
-    "1234:1111": "QEMU std VGA",
-    "15ad:0405": "VMware SVGA II",
-}
-
 # (first device number, architecture) of each block in which NVIDIA hands out numbers.
 NVIDIA_BLOCKS = (
     (0x0000, "before Maxwell"),

@@ -27,9 +27,6 @@ _TABLE = '''\
 
 from __future__ import annotations
 
-# Display devices that are no GPUs.
-IGNORED = {ignored}
-
 # (first device number, architecture) of each block in which NVIDIA hands out numbers.
 NVIDIA_BLOCKS = {blocks}
 
@@ -73,7 +70,6 @@ def render_table(catalogue: Mapping[str, Any]) -> str:
 
     amd = catalogue["amd"]
     return _TABLE.format(
-        ignored=lines("{", (f'"{key}": "{name}"' for key, name in catalogue["ignored"].items()), "}"),
         blocks=lines("(", (f'(0x{first.upper()}, "{arch}")' for first, arch in catalogue["nvidia"]["id_blocks"].items()), ")"),
         gfx=lines("(", (f'"{name}"' for name in amd["gfx"]), ")"),
         integrated_gfx=f"({''.join(literal(name) + ',' for name in amd['integrated_gfx'])})",

@@ -83,6 +83,11 @@ def test_cards_that_need_different_kernel_modules_are_refused():
     assert refused.value.code == "mixed_kernel_modules"
 
 
+def test_a_card_may_be_pickier_than_its_architecture():
+    with pytest.raises(Refusal, match="GH200 120GB needs NVIDIA's open kernel modules"):
+        nvidia_driver([GH200, GTX_1080], "6.17.2-1-pve", CATALOGUE)
+
+
 def test_the_driver_comes_from_the_catalogue():
     assert nvidia_driver([RTX_3060], "6.17.2-1-pve", CATALOGUE) == {
         "branch": "580",
