@@ -4,14 +4,17 @@ import argparse
 import datetime as dt
 import os
 import platform
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import converge, relay, startup
 from lab.lab import up
 from lab.project import LabProject
 from lab.state import NODE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
