@@ -4,7 +4,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 # A program the lab starts, and the Debian package it comes from.
@@ -23,7 +24,9 @@ PROGRAMS = {
     "openssl": "openssl",
     "zstd": "zstd",
     "skopeo": "skopeo",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
+_POLICY = Path("/usr/sbin/policy-rc.d")
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -66,7 +69,7 @@ def say(text: str) -> None:
 def missing_packages(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
     """Return the Debian packages of the programs that are not installed, sorted."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return sorted({package for program, package in programs.items() if shutil.which(program, path=path) is None})
+    return sorted({package for program, package in programs.items() if shutil.which(program, path=path) is None and not Path("/", program).is_file()})
 
 
 def install_programs() -> None:
@@ -81,8 +84,22 @@ def install_programs() -> None:
     say(f"installing {', '.join(packages)}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run("apt-get", "update", "-q", env=quiet)
-    # A service that a package starts by itself would hold ports and outlive the lab.
-    run("apt-get", "install", "-qy", "--no-install-recommends", *packages, env={**quiet, "RUNLEVEL": "1"})
+    with _no_services():
+        run("apt-get", "install", "-qy", "--no-install-recommends", *packages, env=quiet)
+
+
+@contextmanager
+def _no_services() -> Iterator[None]:
+    """Keep packages from starting services of theirs, which would hold ports and outlive the lab."""
+    if _POLICY.exists():
+        yield
+        return
+    _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink()
 
 
 def apt_uris(sources: Sequence[Path] | None = None) -> dict[str, str]:

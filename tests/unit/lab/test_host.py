@@ -26,6 +26,13 @@ def test_only_packages_of_missing_programs_are_installed():
     assert missing_packages({"sh": "dash", "no-such-program": "b", "nor-this-one": "a"}) == ["a", "b"]
 
 
+def test_a_file_that_is_no_program_counts_when_it_is_there(tmp_path):
+    keyring = tmp_path / "keyring.gpg"
+    assert missing_packages({str(keyring): "keyring"}) == ["keyring"]
+    keyring.touch()
+    assert missing_packages({str(keyring): "keyring"}) == []
+
+
 def test_only_certificates_that_debian_lacks_are_added():
     ours, extra = PEM.format("AAAA"), PEM.format("BBBB")
     assert machine_certificates(f"# comment\n{ours}\n{extra}\n", f"{ours}\n") == [extra]
