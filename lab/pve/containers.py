@@ -65,11 +65,15 @@ class Containers(OnDisk):
         wanted = self._creating.pop(ct.vmid, None) if "arch" in getattr(ct, "config", {}) else None
         if wanted is None:
             return
+        # Locked on disk too: whoever finds it after a crash must see that it is half made.
+        ct.config["lock"] = "create"
+        self.sync_out()
         try:
             await in_thread(guest.create, ct.vmid, dict(ct.config), wanted["archive"], wanted["keys"], wanted["password"])
         except TaskError:
             await in_thread(guest.destroy, ct.vmid, dict(ct.config))
             raise
+        ct.config.pop("lock")
 
     async def _start_steps(self, ct: Any, user: str, skiplock: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - fakepve's signature
         if ct.template:

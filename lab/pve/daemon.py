@@ -88,9 +88,6 @@ async def serve() -> None:
         (PVE / "qemu-server" / name).write_text(text, encoding="utf-8")
     pve.look_at_templates()
     pve.sync_in()
-    for ct in pve.cts:
-        if ct.config.get("lock") in {"create", "destroyed"}:
-            ct.config.pop("lock")  # a task that the restart interrupted
     await pve.serve(*_certificate(node), SOCKET)
     _notify("READY=1")
     await asyncio.Event().wait()
