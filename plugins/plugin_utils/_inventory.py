@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.psw.ai.plugins.plugin_utils import _targets
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PlanError, Refusal
+from ansible_collections.psw.ai.plugins.plugin_utils._overrides import check_names
 from ansible_collections.psw.ai.plugins.plugin_utils._preflight import current_plan
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ ROLES = Path(__file__).parents[2] / "roles"
 def build_inventory(project: Project, catalog: Catalog | None = None) -> dict[str, Any]:
     """Return the inventory of a project in the shape of ``ansible-inventory --list``."""
     catalog = catalog or Catalog.load()
+    check_names(project.path / "services", catalog)
     plan = _plan(project, catalog)
     known = _targets.read(project.path)
     hosts = {name: _node(project, name, node) for name, node in project.wishes["nodes"].items()}

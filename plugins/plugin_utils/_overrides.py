@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.psw.ai.plugins.plugin_utils import _yaml
+from ansible_collections.psw.ai.plugins.plugin_utils import _schema, _yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
-from ansible_collections.psw.ai.plugins.plugin_utils._near import near
+from ansible_collections.psw.ai.plugins.plugin_utils._files import shown
+from ansible_collections.psw.ai.plugins.plugin_utils._near import near, unknown
+
+if TYPE_CHECKING:
+    from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 
 ROLES = Path(__file__).parents[2] / "roles"
 
@@ -20,6 +24,7 @@ def read_overrides(file: Path, app: str, roles: Path = ROLES) -> dict[str, Any]:
     if not file.exists():
         return {}
     document = _yaml.load(file)
+    _schema.validate(document, "overrides")
     options = _options(roles / app / "meta" / "argument_specs.yml")
     variables = {name: value for name, value in document.data.items() if name != "schema"}
     for name in variables:
@@ -31,6 +36,14 @@ def read_overrides(file: Path, app: str, roles: Path = ROLES) -> dict[str, Any]:
             known = f"did you mean {guess!r}?" if guess else f"there is {', '.join(sorted(options))}"
             raise ProjectError(f"{document.at((name,))}: {app} has no setting {name!r}; {known}")
     return variables
+
+
+def check_names(services: Path, catalog: Catalog) -> None:
+    """Fail on settings for an app that there is not: nothing would ever read them."""
+    known = {*catalog.apps, *(name for stack in catalog.stacks.values() for name in stack["apps"])}
+    for directory in sorted(services.glob("*/")):
+        if directory.name not in known:
+            raise ProjectError(f"{shown(directory)}: {unknown('app', directory.name, known)}")
 
 
 def _options(spec: Path) -> set[str]:

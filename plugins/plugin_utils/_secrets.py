@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.psw.ai.plugins.plugin_utils import _sops, _yaml
+from ansible_collections.psw.ai.plugins.plugin_utils import _schema, _sops, _yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import SecretsError
 from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, shown, sync_directory, write_atomic
 from ansible_collections.psw.ai.plugins.plugin_utils._lock import mutex
@@ -51,10 +51,9 @@ class Secrets:
             )
         if "mac" not in (document.data["sops"] or {}):
             raise SecretsError(f"{shown(self.file)} is not whole: what sops wrote at its end is missing", "restore it from git")
-        apps = _sops.decrypt(self.file).get("apps") or {}
-        if not isinstance(apps, dict) or not all(isinstance(values, dict) for values in apps.values()):
-            raise SecretsError(f"{shown(self.file)}: expected apps.<app>.<secret>")
-        return {app: {name: str(value) for name, value in values.items()} for app, values in apps.items()}
+        _schema.validate(document, "secrets", SecretsError)
+        apps = _sops.decrypt(self.file)["apps"] or {}
+        return {app: {name: str(value) for name, value in (values or {}).items()} for app, values in apps.items()}
 
     def get(self, app: str, name: str) -> str:
         """Return one secret; one that is not there is an error that names it."""

@@ -106,6 +106,12 @@ def test_when_no_plan_can_be_made_the_written_one_stands(ready):
     assert build_inventory(Project.open())["targets"]["hosts"] == ["psw-ai", "psw-core"]
 
 
+def test_settings_for_a_misspelt_app_are_an_error(ready):
+    Path("services/olama").mkdir(parents=True)
+    with pytest.raises(ProjectError, match="services/olama: no app called 'olama'"):
+        build_inventory(ready)
+
+
 def test_a_misspelt_app_is_an_error(ready):
     file = ready.path / "psw.yml"
     file.write_text(file.read_text().replace("[ollama, openwebui]", "[olama]"))

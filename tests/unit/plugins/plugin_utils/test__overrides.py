@@ -4,8 +4,9 @@
 from pathlib import Path
 
 import pytest
+from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
-from ansible_collections.psw.ai.plugins.plugin_utils._overrides import read_overrides
+from ansible_collections.psw.ai.plugins.plugin_utils._overrides import check_names, read_overrides
 
 FILE = Path("services/ollama/defaults.yml")
 SPEC = """\
@@ -66,3 +67,19 @@ def test_what_belongs_to_others_cannot_be_set_here(roles, name):
 def test_an_app_whose_role_says_nothing_takes_every_setting_of_its_name(roles):
     FILE.write_text("ollama_anything: 1\n")
     assert read_overrides(FILE, "ollama", roles / "none") == {"ollama_anything": 1}
+
+
+def test_a_number_of_another_version_is_named(roles):
+    assert error(roles, "schema: 2\n") == "services/ollama/defaults.yml:1: schema must be 1, not the number 2; this file is of another version of psw"
+
+
+def test_settings_for_an_app_that_there_is_not_are_named(roles):
+    Path("services/olama").mkdir()
+    with pytest.raises(ProjectError) as caught:
+        check_names(Path("services"), Catalog.load())
+    assert str(caught.value) == "services/olama: no app called 'olama', did you mean 'ollama'?"
+
+
+def test_settings_for_an_app_that_is_not_built_yet_wait_for_it(roles):
+    Path("services/homeassistant").mkdir()
+    check_names(Path("services"), Catalog.load())

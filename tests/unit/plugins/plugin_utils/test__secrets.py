@@ -240,7 +240,6 @@ def edit(full, pattern, replacement):
     ("pattern", "replacement"),
     [
         (r"^ +postgres_password: .*\n", ""),
-        ("^schema: 1$", "schema: 2"),
         (r"data:..", "data:ab"),
         ("probe_openwebui_service_key:", "prove_openwebui_service_key:"),
     ],
@@ -273,6 +272,19 @@ def test_a_file_that_was_cut_off_is_named(full):
     text = full.file.read_text()
     full.file.write_text(text[: text.index("    lastmodified")])
     assert unchanged(full, full.read) == "secrets/apps.yml is not whole: what sops wrote at its end is missing; restore it from git"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "message"),
+    [
+        ("^schema: 1$", "schema: 2", "secrets/apps.yml:1: schema must be 1, not the number 2; this file is of another version of psw"),
+        ("^apps:$", "mine: {}\napps:", "secrets/apps.yml:2: unknown key 'mine', known keys: apps, schema, sops"),
+        ("^    probe:$", "    other: text\n    probe:", "secrets/apps.yml:7: apps.other must be keys and values, not 'text'"),
+    ],
+)
+def test_a_file_of_another_shape_is_named_with_its_line(full, pattern, replacement, message):
+    edit(full, pattern, replacement)
+    assert error(full.read) == message
 
 
 def test_an_empty_file_is_an_error_and_not_no_secrets(full):
