@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from lab import elf
 from lab.host import LabError
 from lab.paths import DATA
 
@@ -160,10 +161,13 @@ def _firmware(sys: Path, secure_boot: str) -> None:
 
 
 def _kernels(tree: Path, machine: Mapping[str, Any]) -> None:
-    """The module directories of the installed kernels, with the lists that depmod asks for."""
+    """The module directories of the installed kernels, as depmod and dkms expect to find them: with at least one module of the kernel's own."""
     for kernel in [machine.get("kernel", "6.17.2-1-pve"), *machine.get("other_kernels", [])]:
-        for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo", "modules.dep"):
-            _write(tree / "usr/lib/modules" / kernel / name, b"")
+        home, own = tree / "usr/lib/modules" / kernel, "kernel/drivers/net/dummy.ko"
+        for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
+            _write(home / name, b"")
+        _write(home / "modules.dep", f"{own}:")
+        _write(home / own, elf.kernel_module(name="dummy", license="GPL", vermagic=f"{kernel} SMP preempt mod_unload modversions "))
 
 
 def generate(machine: Mapping[str, Any], target: Path) -> None:
