@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-# What is only there to build with, or is made anew in every container.
+# What is only there to build with (the machine's mirror is its own business), or is made anew in every container.
+LEFT_OUT_FILES = ("etc/apt/sources.list",)
 LEFT_OUT = ("dev", "proc", "sys", "run", "tmp", "var/lib/apt/lists", "var/cache/apt", "var/log", "etc/apt/sources.list.d", "etc/apt/apt.conf.d")
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -52,7 +53,8 @@ def _paths(root: Path) -> Iterator[tuple[Path, str]]:
             directories.clear()
             continue
         for name in sorted([*directories, *files]):
-            yield Path(folder, name), f"{inside}{name}"
+            if f"{inside}{name}" not in LEFT_OUT_FILES:
+                yield Path(folder, name), f"{inside}{name}"
 
 
 def _is_opaque(path: Path) -> bool:

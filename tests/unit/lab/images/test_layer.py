@@ -48,6 +48,12 @@ def test_what_only_the_build_needs_stays_out(tmp_path, place):
     assert f"{place}/file" not in members
 
 
+def test_the_machines_mirror_is_in_no_image(tmp_path):
+    (tmp_path / "etc/apt").mkdir(parents=True)
+    (tmp_path / "etc/apt/sources.list").write_text("deb http://mirror.example/debian trixie main")
+    assert set(_members(tmp_path)) == {"etc", "etc/apt"}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes the device node that marks a deleted file")
 def test_a_deleted_file_becomes_a_whiteout(tmp_path):
     (tmp_path / "etc").mkdir()
