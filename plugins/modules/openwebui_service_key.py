@@ -20,6 +20,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details:
+      - A container that does not answer yet counts as one without service users.
   diff_mode:
     support: full
     details:
@@ -151,6 +153,14 @@ def ask(module, request):
     return answer_of(module.params["container"], module.run_command(argv, data=program))
 
 
+def foretold(request):
+    """Return the answer of an Open WebUI without service users, for a first run in check mode."""
+    status = {"absent": "removed", "validated": "drift"}.get(request["state"], "minted")
+    changed, before = status == "minted", {"user": "absent"}
+    after = {"user": "present", "key": "new"} if changed else before
+    return [{"consumer": item["consumer"], "status": status, "changed": changed, "before": before, "after": after} for item in request["consumers"]]
+
+
 def state_text(answers, side):
     """Return one side of the diff: each consumer's user, role and kind of key."""
     return "".join(f"{item['consumer']}: {json.dumps(item[side], sort_keys=True)}\n" for item in answers)
@@ -172,10 +182,13 @@ def main():
         },
         supports_check_mode=True,
     )
+    request = request_of(module.params, module.check_mode)
     try:
-        answers = ask(module, request_of(module.params, module.check_mode))
+        answers = ask(module, request)
     except PswModuleError as exc:
-        module.fail_json(msg=str(exc))
+        if not module.check_mode:
+            module.fail_json(msg=str(exc))
+        answers = foretold(request)
     statuses = {answer["status"] for answer in answers}
     diff = {"before": state_text(answers, "before"), "after": state_text(answers, "after")}
     results = [{name: answer[name] for name in ("consumer", "changed", "status", "key") if name in answer} for answer in answers]

@@ -49,5 +49,15 @@ def test_a_minted_key_is_stored_and_never_shown(house):
     assert subprocess.run(["grep", "-rlF", KEY, house.home.parent, "--exclude=podman"], capture_output=True, text=True, check=False).stdout == ""
 
 
+def test_a_failure_says_why_and_still_shows_no_key(house):
+    podman = house.home.parent / "bin" / "podman"
+    podman.write_text("#!/bin/sh\ncat >/dev/null\necho 'Error: no container with name openwebui' >&2\nexit 125\n")
+
+    failed = house("-vvvv")
+
+    assert failed.returncode == 2
+    assert "the container openwebui did not answer (exit code 125): Error: no container with name openwebui" in failed.stdout
+
+
 def test_the_one_switch_shows_what_is_hidden(house):
     assert KEY in house("-vvv", "--extra-vars", "openwebui_secure_logging=false").stdout

@@ -81,6 +81,12 @@ def test_a_container_that_does_not_answer_is_named_with_its_last_words(run):
     assert result["msg"] == "the container openwebui did not answer (exit code 125): 2\n3\n4\n5\nError: no container with name or ID openwebui found"
 
 
+def test_a_first_run_in_check_mode_foretells_the_keys(run):
+    result = run(stderr="Error: no such container", rc=125, _ansible_check_mode=True)
+
+    assert result["consumers"] == [{"consumer": "probe", "changed": True, "status": "minted"}]
+
+
 def test_the_script_never_sets_what_makes_the_image_move_its_data_away():
     code = ast.dump(ast.parse(openwebui_service_key.source()))
 
