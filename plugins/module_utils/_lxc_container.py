@@ -8,11 +8,11 @@ from __future__ import annotations
 import tempfile
 
 from ansible_collections.psw.ai.plugins.module_utils import _lxc_guest as guests
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._lxc_config import needs_restart, views, waiting
 from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import refuse_missing, set_options
 from ansible_collections.psw.ai.plugins.module_utils._lxc_journal import Journal
-from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import find, growth, plan, refuse_foreign
+from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import find, growth, plan, refuse_elsewhere, refuse_unconfined
 from ansible_collections.psw.ai.plugins.module_utils._pve_storage import choose_storage, resolve_template
 
 TAG = "psw"
@@ -83,6 +83,7 @@ class Container:
         return views(self.pve.get("/nodes/{node}/lxc/%d/pending" % vmid))
 
     def _create(self):
+        refuse_elsewhere(self.pve.get("/cluster/resources", type="vm"), self.params["hostname"], TAG, self.pve.node)
         changes, _deletions, where = plan({}, {}, self.params, self.devices or [])
         self.result.update(changed=True, created=True, devices=where, diff={"before": "", "after": _text({**changes, "unprivileged": "1"})})
         if self.check_mode:
@@ -115,7 +116,7 @@ class Container:
     def _change(self, is_running):
         vmid = self.result["vmid"]
         running, planned = self._config(vmid)
-        refuse_foreign(planned, vmid, self.params["hostname"])
+        refuse_unconfined(planned, self.pve.raw_settings(vmid), vmid, self.params["hostname"])
         changes, deletions, where = plan(running, planned, self.params, self.devices)
         size = growth(planned.get("rootfs", ""), self.params["rootfs_gib"])
         after = {key: value for key, value in {**planned, **changes}.items() if key not in deletions}
@@ -142,7 +143,9 @@ class Container:
         refuse_missing(device for device in self.devices or [] if where.get(device["path"]) in changes)
         for mount in self.params["mounts"] or []:
             if not guests.has_directory(mount["source"]):
-                raise PswModuleError("%s is no directory on this node (or has a link in its path), so it cannot be mounted" % mount["source"])
+                raise ModuleRefusal(
+                    "no_directory", "%s is no directory on this node, or has a link in its path" % mount["source"], "make it, or name the directory itself"
+                )
 
     def _start(self, running):
         """Start a stopped container, restart one whose changes wait for it; return whether it runs now."""

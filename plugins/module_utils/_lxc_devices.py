@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
 
 DEVICE_OPTIONS = {
     "path": {"type": "str", "required": True},
@@ -23,8 +23,10 @@ def refuse_missing(devices):
     """Name the devices that the node does not have: with such an entry the container would not start any more."""
     missing = [device["path"] for device in devices if not _is_device(device["path"])]
     if missing:
-        raise PswModuleError(
-            "this node has no device %s, and a container with such an entry does not start; is the card's driver loaded on the node?" % ", ".join(missing)
+        raise ModuleRefusal(
+            "no_device",
+            "this node has no device %s, and a container with such an entry does not start" % ", ".join(missing),
+            "is the card's driver loaded on the node? See: psw node setup-gpu",
         )
 
 

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 
 SSH_PORT = 22
 PAUSE = 1
@@ -34,7 +34,9 @@ def node_keys(path=NODE_KEYS):
     except OSError:
         keys = []
     if not keys:
-        raise PswModuleError("%s has no key, so nobody could log in to the container; log in to the node with a key first, or give authorized_keys" % path)
+        raise ModuleRefusal(
+            "no_keys", "%s has no key, so nobody could log in to the container" % path, "log in to the node with a key first, or give authorized_keys"
+        )
     return keys
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
 from ansible_collections.psw.ai.plugins.module_utils._lxc_config import MOUNT_KEY, parse_properties, plan_devices, render_properties
 
 LAST_MOUNT = 255
@@ -19,16 +19,17 @@ def find(rows, hostname, tag, vmid=None):
     ours = [row for row in rows if row.get("name") == hostname and tag in split_tags(row.get("tags", ""))]
     if len(ours) > 1:
         numbers = ", ".join(sorted(str(row["vmid"]) for row in ours))
-        raise PswModuleError("containers %s are all called %s and tagged %s; remove or rename all but one" % (numbers, hostname, tag))
+        raise ModuleRefusal("ambiguous", "containers %s are all called %s and tagged %s" % (numbers, hostname, tag), "remove or rename all but one")
     if ours:
         if vmid and int(ours[0]["vmid"]) != vmid:
-            raise PswModuleError("%s is container %s, not %d; a container's number cannot be changed" % (hostname, ours[0]["vmid"], vmid))
+            raise ModuleRefusal("vmid_fixed", "%s is container %s, not %d" % (hostname, ours[0]["vmid"], vmid), "a container's number cannot be changed")
         return ours[0]
     for row in rows:
         if row.get("name") == hostname or (vmid and int(row["vmid"]) == vmid):
-            raise PswModuleError(
-                "container %s (%s) is not tagged %s, so it belongs to someone else and stays untouched; "
-                "rename it or choose another name or number" % (row["vmid"], row.get("name"), tag)
+            raise ModuleRefusal(
+                "not_ours",
+                "container %s (%s) is not tagged %s, so it belongs to someone else and stays untouched" % (row["vmid"], row.get("name"), tag),
+                "rename it, or choose another name or number",
             )
     return None
 
@@ -38,11 +39,30 @@ def split_tags(text):
     return {tag for tag in re.split(r"[;, ]+", str(text)) if tag}
 
 
-def refuse_foreign(config, vmid, hostname):
-    """Say why a container that looks like ours cannot be kept: psw's are unprivileged, and that is fixed at creation."""
+def refuse_elsewhere(rows, hostname, tag, node):
+    """Refuse a second container of ours under this name in the cluster: moving one is not what a new one is for."""
+    for row in rows:
+        if row.get("name") == hostname and row.get("node") != node and tag in split_tags(row.get("tags", "")):
+            raise ModuleRefusal(
+                "on_another_node",
+                "%s is container %s on node %s already" % (hostname, row["vmid"], row["node"]),
+                "plan it there, migrate it (pct migrate), or destroy it first",
+            )
+
+
+def refuse_unconfined(config, raw, vmid, hostname):
+    """Say why a container that looks like ours cannot be kept: unprivileged is fixed at creation, and raw settings can undo any confinement."""
     if config.get("unprivileged", "0") != "1":
-        raise PswModuleError(
-            "container %s (%s) is privileged, and psw keeps unprivileged ones only; back up what is in it, destroy it and run again" % (vmid, hostname)
+        raise ModuleRefusal(
+            "privileged",
+            "container %s (%s) is privileged, and psw keeps unprivileged ones only" % (vmid, hostname),
+            "back up what is in it, destroy it and run again",
+        )
+    if raw:
+        raise ModuleRefusal(
+            "raw_settings",
+            "container %s (%s) has raw LXC settings, which could undo its confinement: %s" % (vmid, hostname, "; ".join(raw)),
+            "remove them from /etc/pve/lxc/%s.conf" % vmid,
         )
 
 

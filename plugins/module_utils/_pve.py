@@ -12,6 +12,7 @@ import time
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 
+CONFIG = "/etc/pve/lxc/%s.conf"
 LOCK_TRIES = 5
 LOCK_PAUSE = 3
 
@@ -36,6 +37,14 @@ class Pve:
             return json.loads(text)
         except ValueError as exc:
             raise PswModuleError("pvesh get %s did not answer in JSON: %r" % (argv[2], text[:200])) from exc
+
+    def raw_settings(self, vmid):
+        """Return the lines for LXC itself in a container's file: the API neither sets nor lists them."""
+        try:
+            with open(CONFIG % vmid, encoding="utf-8") as file:
+                return [line.strip() for line in file if line.startswith("lxc.")]
+        except FileNotFoundError:
+            return []
 
     def pct(self, verb, vmid, *options, data=None):
         """Run ``pct`` on a container and return what it prints; a configuration that someone else is just writing is waited for."""

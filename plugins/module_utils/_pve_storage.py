@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
 
 GIB = 1024**3
 
@@ -24,8 +24,12 @@ def choose_storage(rows, content, wanted="auto", room_gib=0):
         return usable[0]
     if wanted in usable:
         return wanted
-    which = "no storage" if wanted == "auto" else "storage %s does not fit:" % wanted
-    raise PswModuleError("%s with content %s and %d GiB of room; seen: %s" % (which, content, room_gib, ", ".join(seen) or "none"))
+    which = "no storage" if wanted == "auto" else "storage %s is not one that" % wanted
+    raise ModuleRefusal(
+        "no_storage",
+        "%s takes %s and has %d GiB of room; seen: %s" % (which, content, room_gib, ", ".join(seen) or "none"),
+        "name another storage, make room, or allow the content in Datacenter > Storage",
+    )
 
 
 def _unfit(row, content, room_gib):
@@ -64,7 +68,11 @@ def resolve_template(pve, pattern, wanted_storage):
         pve.pveam("update")
         name = newest(_offered(pve), pattern)
     if not name:
-        raise PswModuleError("no template %s on this node, and none offered by its template index (pveam available)" % pattern)
+        raise ModuleRefusal(
+            "no_template",
+            "no template %s on this node, and none offered by its template index" % pattern,
+            "see what there is: pveam available",
+        )
     pve.pveam("download", storage, name)
     return "%s:vztmpl/%s" % (storage, name)
 

@@ -9,7 +9,7 @@ import json
 import os
 
 from ansible_collections.psw.ai.plugins.module_utils._disks import describe
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._zpool import choose, parse_size, read_pools, show_size
 
 SIZES = ("recordsize", "quota", "refquota", "reservation", "refreservation", "volsize", "special_small_blocks")
@@ -40,7 +40,7 @@ class Zfs:
         """Run ``zfs`` or ``zpool`` and return what it prints."""
         path = self.module.get_bin_path(program)
         if not path:
-            raise PswModuleError("there is no %s here: psw keeps models on ZFS, and this host has none" % program)
+            raise ModuleRefusal("no_pool", "there is no %s on this node" % program, "psw keeps models on ZFS: make a pool on local NVMe first")
         code, out, err = self.module.run_command([path, *options], environ_update={"LC_ALL": "C.UTF-8"})
         if code != 0:
             raise PswModuleError("%s %s: %s" % (program, options[0], err.strip() or out.strip()))
@@ -76,11 +76,14 @@ class Dataset:
         found = [row["name"] for row in rows if row["name"].partition("/")[2] == name]
         here = [dataset for dataset in found if pool in {"auto", dataset.partition("/")[0]}]
         if len(here) > 1:
-            raise PswModuleError("%s is there more than once: %s; name the pool to use" % (name, ", ".join(here)))
+            raise ModuleRefusal(
+                "dataset_twice", "%s is there more than once: %s" % (name, ", ".join(here)), "name the pool to use (storage.models.pool in psw.yml)"
+            )
         if found and not here:
-            raise PswModuleError(
-                "%s is on another pool (%s) than the one named, %s; psw moves no data: copy it with zfs send, destroy the old one and run again"
-                % (name, ", ".join(found), pool)
+            raise ModuleRefusal(
+                "dataset_elsewhere",
+                "%s is on another pool (%s) than the one named, %s" % (name, ", ".join(found), pool),
+                "psw moves no data: copy it with zfs send, destroy the old one and run again, or name the pool it is on",
             )
         return here[0] if here else None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 
 GIB = 1024**3
 # Where data is written to; log, cache and spare devices hold none.
@@ -52,9 +52,10 @@ def choose(pools, wanted, need):
     fit = [pool for pool in pools if not unfit(pool, need)]
     if fit:
         return min(fit, key=lambda pool: (-speed(pool), pool["name"] == "rpool", -pool["free"], pool["name"]))
-    raise PswModuleError(
-        "no pool on this node is local NVMe throughout, online and has %s free; seen: %s; "
-        "name a pool to use it anyway (storage.models.pool in psw.yml), or ask for less (quota)" % (show_size(need), _seen(pools, need))
+    raise ModuleRefusal(
+        "no_pool",
+        "no pool on this node is local NVMe throughout, online and has %s free; seen: %s" % (show_size(need), _seen(pools, need)),
+        "name a pool to use it anyway (storage.models.pool in psw.yml), or ask for less (storage.models.quota)",
     )
 
 
@@ -76,13 +77,15 @@ def speed(pool):
 def _named(pools, wanted, need):
     pool = next((pool for pool in pools if pool["name"] == wanted), None)
     if pool is None:
-        raise PswModuleError("there is no pool %s on this node; seen: %s" % (wanted, _seen(pools, need)))
+        raise ModuleRefusal("pool_unfit", "there is no pool %s on this node; seen: %s" % (wanted, _seen(pools, need)), "name one of those, or auto")
     far = [disk["name"] for disk in pool["disks"] if disk["kind"] == "network"]
     reason = "lies on network storage (%s)" % ", ".join(far) if far else _no_room(pool, need)
     if pool["state"] not in USABLE:
         reason = "is %s" % pool["state"]
     if reason:
-        raise PswModuleError("pool %s %s; seen: %s" % (wanted, reason, _seen(pools, need)))
+        raise ModuleRefusal(
+            "pool_unfit", "pool %s %s; seen: %s" % (wanted, reason, _seen(pools, need)), "name another pool, or ask for less (storage.models.quota)"
+        )
     return pool
 
 

@@ -222,7 +222,7 @@ def main():
         container = Container(Pve(module, params["node"]), params, check_mode=module.check_mode)
         module.exit_json(**(container.present() if params["state"] == "present" else container.absent()))
     except PswModuleError as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(**exc.result())
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def main():
     try:
         module.exit_json(**ensure(module, Pve(module, module.params["node"])))
     except PswModuleError as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(**exc.result())
 
 
 if __name__ == "__main__":

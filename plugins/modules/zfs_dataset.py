@@ -124,7 +124,7 @@ def main():
     try:
         module.exit_json(**Dataset(Zfs(module), module.params, check_mode=module.check_mode).present())
     except PswModuleError as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(**exc.result())
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_a_named_pool_that_cannot_serve_is_refused(wanted, message):
 
 
 def test_the_refusal_says_what_to_do():
-    with pytest.raises(PswModuleError, match=r"name a pool to use it anyway \(storage.models.pool in psw.yml\), or ask for less \(quota\)"):
+    with pytest.raises(PswModuleError, match=r"name a pool to use it anyway \(storage.models.pool in psw.yml\), or ask for less \(storage.models.quota\)"):
         choose([], "auto", GIB)
 
 

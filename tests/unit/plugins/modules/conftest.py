@@ -24,7 +24,18 @@ class Node:
     """A node with pvesh, pct and pveam, whose state is a dict."""
 
     def __init__(self):
-        self.state = {"node": "pve1", "cts": {}, "storages": [], "volumes": [], "offered": [], "tasks": [], "calls": [], "says": "", "failures": []}
+        self.state = {
+            "node": "pve1",
+            "cts": {},
+            "resources": [],
+            "storages": [],
+            "volumes": [],
+            "offered": [],
+            "tasks": [],
+            "calls": [],
+            "says": "",
+            "failures": [],
+        }
 
     def write(self, **changes):
         self.state.update(copy.deepcopy(changes))

@@ -60,6 +60,7 @@ def list_pending(state, found, _options):
 
 READS = [
     (r"/cluster/nextid", next_id),
+    (r"/cluster/resources", lambda state, _found, _: state["resources"]),
     (r"/nodes/(?P<node>[^/]+)/lxc", list_containers),
     (r"/nodes/(?P<node>[^/]+)/lxc/(?P<vmid>\d+)/pending", list_pending),
     (r"/nodes/(?P<node>[^/]+)/lxc/(?P<vmid>\d+)/status/current", lambda state, found, _: {"status": container(state, found["vmid"])["status"]}),

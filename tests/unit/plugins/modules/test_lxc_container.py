@@ -22,6 +22,7 @@ UTILS = "ansible_collections.psw.ai.plugins.module_utils."
 def whole_node(node, ssh_port, monkeypatch, tmp_path):
     node.write(storages=STORAGES, volumes=["local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst", TEMPLATE], says=SAYS)
     monkeypatch.setattr(UTILS + "_lxc_devices._is_device", lambda path: "missing" not in path)
+    monkeypatch.setattr(UTILS + "_pve.CONFIG", str(tmp_path / "%s.conf"))
     monkeypatch.setattr(UTILS + "_lxc_journal.DIRECTORY", str(tmp_path / "psw"))
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     keys = tmp_path / "authorized_keys"
@@ -206,6 +207,27 @@ def test_a_privileged_container_is_refused(node, run, config):
     assert node.writes() == []
 
 
+def test_raw_settings_that_undo_confinement_are_refused_by_name(node, run, tmp_path):
+    run()
+    (tmp_path / "100.conf").write_text("cores: 2\nlxc.apparmor.profile: unconfined\n\n[snapshot]\nlxc.cap.drop:\n", encoding="utf-8")
+    node.forget_calls()
+    result = run(memory_mib=4096)
+    assert result["refusal"] == {
+        "code": "raw_settings",
+        "message": "container 100 (psw-ai) has raw LXC settings, which could undo its confinement: lxc.apparmor.profile: unconfined; lxc.cap.drop:",
+        "hint": "remove them from /etc/pve/lxc/100.conf",
+    }
+    assert node.writes() == []
+
+
+def test_ours_on_another_node_of_the_cluster_is_not_made_a_second_time(node, run):
+    node.write(resources=[{"vmid": 300, "name": "psw-ai", "node": "pve2", "tags": "psw"}, {"vmid": 301, "name": "psw-ai", "node": "pve3", "tags": "home"}])
+    result = run()
+    assert result["refusal"]["code"] == "on_another_node"
+    assert "psw-ai is container 300 on node pve2 already" in result["msg"]
+    assert node.writes() == []
+
+
 def test_two_of_ours_with_one_name_are_named(node, run):
     node.container(101, hostname="psw-ai", tags="psw", unprivileged="1")
     node.container(102, hostname="psw-ai", tags="psw;x", unprivileged="1")
@@ -286,7 +308,7 @@ def test_a_template_that_nobody_offers_is_named(node, run):
 
 def test_no_storage_for_the_root_disk_names_those_seen(node, run):
     message = run(rootfs_gib=2000)["msg"]
-    assert "2000 GiB" in message
+    assert "takes rootdir and has 2000 GiB" in message
     assert "local-zfs (931 GiB free)" in message
     assert "offline (not active)" in message
     assert "backup (content backup)" in message

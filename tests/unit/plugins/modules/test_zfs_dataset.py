@@ -143,4 +143,4 @@ def test_a_property_without_quotes_is_named(host, run):
 
 
 def test_a_host_without_zfs_is_told_so(programs, run):
-    assert "there is no zfs here" in run()["msg"]
+    assert "there is no zfs on this node" in run()["msg"]
