@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import socket
 
 import pytest
 
@@ -329,6 +330,13 @@ def test_a_container_without_address_is_told_with_a_way_to_look(node, run):
     message = run(wait_timeout=0)["msg"]
     assert "container 100 runs but has no IPv4 address on eth0 (is there DHCP on its bridge?)" in message
     assert "pct enter 100" in message
+
+
+def test_a_container_whose_ssh_does_not_answer_is_waited_for_and_told(node, run, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(UTILS + "_lxc_guest.SSH_PORT", server.getsockname()[1])
+    message = run(wait_timeout=0)["msg"]
+    assert "container 100 runs but has no SSH server at 127.0.0.1 port" in message
 
 
 def test_absent_stops_and_destroys_ours_and_is_done_then(node, run):
