@@ -35,7 +35,7 @@ creation_rules:
     age: >-
       {recipients}
 """
-IGNORED = ".psw/"
+IGNORED = (".psw/", ".*.tmp")  # state, and what a killed psw was writing
 
 
 class Created(NamedTuple):
@@ -85,14 +85,14 @@ def _make_directories(directory: Path, made: list[Path]) -> None:
 
 
 def _ignore_state(directory: Path, made: list[Path]) -> None:
-    """Keep ``.psw/`` out of git, and whatever else the user ignores."""
+    """Keep what is psw's own out of git, and whatever else the user ignores."""
     file = directory / ".gitignore"
     if not file.exists():
-        _make(file, f"{IGNORED}\n", made)
+        _make(file, "".join(f"{line}\n" for line in IGNORED), made)
         return
-    text = file.read_text(encoding="utf-8")
-    if IGNORED not in text.splitlines():
-        write_atomic(file, f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{IGNORED}\n")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    if missing := [line for line in IGNORED if line not in lines]:
+        write_atomic(file, "".join(f"{line}\n" for line in [*lines, *missing]))
 
 
 def _make(file: Path, text: str, made: list[Path]) -> None:

@@ -51,7 +51,10 @@ def check_key(value: Any, kind: str, key: str, error: type[PswError] = ProjectEr
 @functools.cache
 def _validator(kind: str) -> Any:
     # Imported here, because it costs more than all the rest of a short command, and `psw --help` needs none of it.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    try:
+        from jsonschema import Draft202012Validator  # noqa: PLC0415
+    except ImportError as exc:
+        raise PswError("the Python package jsonschema is not there", "install it where Ansible runs: pip install jsonschema") from exc
 
     return Draft202012Validator(json.loads((SCHEMAS / f"{kind}.schema.json").read_text(encoding="utf-8")))
 

@@ -119,7 +119,9 @@ class Secrets:
         """Let sops work on an encrypted copy, then put it in place in one step: sops itself writes over the file."""
         text = self.file.read_text(encoding="utf-8")
         try:
-            handle, name = tempfile.mkstemp(dir=self.file.parent, prefix=".apps.", suffix=".yml")
+            for left in self.file.parent.glob(".apps.*.tmp"):
+                left.unlink()  # by a psw that was killed: no other one is here now
+            handle, name = tempfile.mkstemp(dir=self.file.parent, prefix=".apps.", suffix=".tmp")
         except OSError as exc:
             raise not_written(self.file, exc) from exc
         copy = Path(name)

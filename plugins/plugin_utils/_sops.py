@@ -19,6 +19,8 @@ from ansible_collections.psw.ai.plugins.plugin_utils import _age
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import SecretsError
 from ansible_collections.psw.ai.plugins.plugin_utils._files import shown
 
+YAML = ("--input-type", "yaml", "--output-type", "yaml")  # whatever a copy is called
+
 
 def program() -> str:
     """Return the path of sops: the one psw was installed with, else the one in PATH."""
@@ -36,7 +38,7 @@ def program() -> str:
 
 def decrypt(file: Path) -> dict[str, Any]:
     """Return the decrypted tree of an encrypted file."""
-    tree = json.loads(_sops(file, "decrypt", "--output-type", "json", str(file)))
+    tree = json.loads(_sops(file, "decrypt", "--input-type", "yaml", "--output-type", "json", str(file)))
     if not isinstance(tree, dict):
         raise SecretsError(f"{shown(file)} holds no keys and values")
     return tree
@@ -50,12 +52,12 @@ def encrypt(file: Path, tree: dict[str, Any]) -> str:
 
 def set_value(copy: Path, keys: list[str], value: str, named: Path) -> None:
     """Change one value in ``copy`` (of the file the user knows as ``named``); all others keep their ciphertext."""
-    _sops(named, "set", "--value-stdin", str(copy), _index(keys), stdin=json.dumps(value))
+    _sops(named, "set", *YAML, "--value-stdin", str(copy), _index(keys), stdin=json.dumps(value))
 
 
 def unset_value(copy: Path, keys: list[str], named: Path) -> None:
     """Remove one value from ``copy``."""
-    _sops(named, "unset", str(copy), _index(keys))
+    _sops(named, "unset", *YAML, str(copy), _index(keys))
 
 
 def _index(keys: list[str]) -> str:

@@ -30,13 +30,13 @@ def test_the_new_project_opens_with_its_domain_and_the_defaults(tmp_path):
 
 def test_state_stays_out_of_git(tmp_path):
     init_project(tmp_path, "home.example")
-    assert (tmp_path / ".gitignore").read_text() == ".psw/\n"
+    assert (tmp_path / ".gitignore").read_text() == ".psw/\n.*.tmp\n"
 
 
 def test_what_the_user_ignores_already_stays_ignored(tmp_path):
     (tmp_path / ".gitignore").write_text("*.bak")
     init_project(tmp_path, "home.example")
-    assert (tmp_path / ".gitignore").read_text() == "*.bak\n.psw/\n"
+    assert (tmp_path / ".gitignore").read_text() == "*.bak\n.psw/\n.*.tmp\n"
 
 
 def test_an_age_identity_is_made_where_sops_looks_and_is_closed_to_others(tmp_path, home):

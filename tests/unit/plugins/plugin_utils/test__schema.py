@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the user reads when psw.yml, a record or a plan is not as it has to be."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.psw.ai.plugins.plugin_utils import _schema, _yaml
-from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError, PswError
 
 NODE_NAME = "must be a name of small letters, digits and hyphens that psw has no other use for"
 HEAD = "schema: 1\ndomain: home.example\n"
@@ -107,3 +108,11 @@ def test_a_single_value_is_held_to_its_key():
     with pytest.raises(ProjectError) as caught:
         _schema.check_key("home", "psw", "domain")
     assert str(caught.value) == "the domain must be a domain in small letters, such as home.example, not 'home'"
+
+
+def test_where_jsonschema_is_missing_the_error_says_where_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    _schema._validator.cache_clear()
+    with pytest.raises(PswError) as caught:
+        _schema.validate(_yaml.parse(HEAD, Path("psw.yml")), "psw")
+    assert str(caught.value) == "the Python package jsonschema is not there; install it where Ansible runs: pip install jsonschema"

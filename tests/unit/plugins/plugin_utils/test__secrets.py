@@ -162,6 +162,12 @@ def test_a_removed_secret_is_gone_and_the_others_stay(full):
     assert {app: values for app, values in full.read().items() if values} == {app: values for app, values in before.items() if app != "probe"}
 
 
+def test_what_a_killed_psw_left_is_taken_away(full):
+    (full.file.parent / ".apps.x1y2.tmp").write_text("half")
+    full.set("probe", "key", "value")
+    assert names(full) == ["apps.yml"]
+
+
 def test_what_the_user_stored_with_sops_is_found(full):
     subprocess.run(
         [_sops.program(), "set", "--value-stdin", full.file, '["apps"]["mine"]["token"]'], input='"mine"', text=True, cwd=full.project.path, check=True
