@@ -1,7 +1,7 @@
 # Every target works from a fresh clone on a bare Debian or Ubuntu machine; those that need root say so.
 # SPDX-License-Identifier: GPL-3.0-or-later
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 COLLECTION := build/ansible_collections/psw/ai
 export PATH := $(CURDIR)/$(BIN):$(PATH)
