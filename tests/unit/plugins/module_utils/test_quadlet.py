@@ -12,6 +12,7 @@ CONTAINER = """\
 Description=Volume=/not/a/mount
 [Container]
 ContainerName=hello
+; Image=docker.io/psw/old:1
 Image=docker.io/psw/hello:1
 Volume=/srv/a/:/data:ro
 Volume=named.volume:/named
