@@ -23,8 +23,10 @@ def main() -> None:
     parameters.model.path = options.model
     parameters.model_alias = {options.alias}
     parameters.port = options.port
-    parameters.n_ctx = options.context * options.parallel
+    # One store for all requests at once: each may use the whole context, and memory is taken for one only.
+    parameters.n_ctx = options.context
     parameters.n_parallel = options.parallel
+    parameters.kv_unified = True
     parameters.warmup = False
     # llama.cpp's threads wait for each other busily: on cores that others use too, fewer are faster.
     threads = max(1, len(os.sched_getaffinity(0)) // 2)
