@@ -11,8 +11,8 @@ CONTAINER = """\
 [Unit]
 Description=Volume=/not/a/mount
 [Container]
+; Volume=/put/aside \\
 ContainerName=hello
-; Image=docker.io/psw/old:1
 Image=docker.io/psw/hello:1
 Volume=/srv/a/:/data:ro
 Volume=named.volume:/named
