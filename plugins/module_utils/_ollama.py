@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 
 GIB = 1 << 30
@@ -24,9 +24,9 @@ class Ollama:
     def open(self, path, body=None, method=None, timeout=None):
         """Return the open answer to a request; an error of the engine becomes its own words."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - the role gives an http address
+        headers = {"Content-Type": "application/json"}
         try:
-            return urllib.request.urlopen(request, timeout=timeout or self.timeout)  # noqa: S310 - as above
+            return open_url(self.url + path, data, headers, method or ("POST" if body else "GET"), use_proxy=False, timeout=timeout or self.timeout)
         except urllib.error.HTTPError as exc:
             raise PswModuleError(f"Ollama at {self.url} refused {path} with {exc.code}: {words(exc.read())}") from exc
         except OSError as exc:
