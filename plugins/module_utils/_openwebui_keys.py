@@ -208,5 +208,6 @@ def main(text):
         answer = {"error": str(exc)}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    print(MARK + json.dumps(answer), file=answers_to, flush=True)
+    answers_to.write(MARK + json.dumps(answer) + "\n")
+    answers_to.flush()
     os._exit(0)  # its database threads would keep the process alive
