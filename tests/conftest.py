@@ -5,4 +5,4 @@ from pathlib import Path
 
 from ansible.plugins.loader import init_plugin_loader
 
-init_plugin_loader([str(Path(__file__).parents[2] / ".dev")])
+init_plugin_loader([str(Path(__file__).parents[1] / ".dev")])
