@@ -13,10 +13,8 @@ description:
   - Reads C(/sys), C(/proc) and the node's VM configurations. It needs no driver, no root and no other program.
   - Where the NVIDIA driver is loaded it also asks C(nvidia-smi), whose memory sizes win over the collection's table of cards.
   - Never changes anything.
-author:
-  - the psw authors
-extends_documentation_fragment:
-  - psw.ai.attributes
+author: the psw authors (@psw-ai)
+extends_documentation_fragment: [psw.ai.attributes]
 attributes:
   check_mode:
     support: full
@@ -135,9 +133,11 @@ warnings_found:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._gpu import SMI_FIELDS, device_nodes, find_gpus, has_nvidia, secure_boot_state
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_machine
 from ansible_collections.psw.ai.plugins.module_utils._gpu_verdict import judge, select, verdict
+from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
 
 def ask_driver(module, machine):
@@ -149,10 +149,14 @@ def ask_driver(module, machine):
         program = module.get_bin_path("nvidia-smi")
     if not program:
         return None, None
-    rc, out, err = module.run_command([program, f"--query-gpu={','.join(SMI_FIELDS)}", "--format=csv,noheader,nounits"], handle_exceptions=False)
-    if rc != 0:
-        return None, f"nvidia-smi gave no answer: {(out or err).strip() or rc}"
-    return out, None
+    try:
+        # A card that fell off the bus can keep nvidia-smi waiting for ever.
+        done = run([program, f"--query-gpu={','.join(SMI_FIELDS)}", "--format=csv,noheader,nounits"], check=False, timeout=30)
+    except PswModuleError as exc:
+        return None, str(exc)
+    if done.rc != 0:
+        return None, f"nvidia-smi gave no answer: {(done.out or done.err).strip() or f'exit code {done.rc}'}"
+    return done.out, None
 
 
 def main():
@@ -166,10 +170,7 @@ def main():
     )
     floor = module.params["vram_floor_mib"]
     machine = read_machine(module.params["root"])
-    try:
-        smi, silence = ask_driver(module, machine)
-    except OSError as exc:
-        smi, silence = None, f"nvidia-smi cannot be run: {exc.strerror}"
+    smi, silence = ask_driver(module, machine)
     gpus, warnings = find_gpus(machine, smi)
     secure_boot = secure_boot_state(machine["efi"], machine["secure_boot"])
     judged = judge(gpus, floor, secure_boot)

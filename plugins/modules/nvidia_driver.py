@@ -14,10 +14,8 @@ description:
   - On a host, its kernel modules are built by DKMS for every installed kernel, not only for the running one, and loaded.
   - In a container, which shares the host's kernel, only the libraries and programs are installed.
   - Does nothing, and needs no network, when the version is there.
-author:
-  - the psw authors
-extends_documentation_fragment:
-  - psw.ai.attributes
+author: the psw authors (@psw-ai)
+extends_documentation_fragment: [psw.ai.attributes]
 attributes:
   check_mode:
     support: full

@@ -107,7 +107,7 @@ def test_the_drivers_memory_size_wins_over_the_table(detect, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("script", "warning"), [("echo no devices; exit 6", "nvidia-smi gave no answer: no devices"), ("kill -9 $$", "nvidia-smi gave no answer: -9")]
+    ("script", "warning"), [("echo no devices; exit 6", "nvidia-smi gave no answer: no devices"), ("kill -9 $$", "nvidia-smi gave no answer: exit code -9")]
 )
 def test_a_failing_nvidia_smi_is_a_warning_and_the_table_stands_in(detect, tmp_path, script, warning):
     said = detect(node(card(driver="nvidia")), nvidia_smi=smi(tmp_path, script))
@@ -117,7 +117,7 @@ def test_a_failing_nvidia_smi_is_a_warning_and_the_table_stands_in(detect, tmp_p
 
 def test_nvidia_smi_that_is_not_there_is_a_warning(detect):
     said = detect(node(card(driver="nvidia")), nvidia_smi="/nonexistent/nvidia-smi")
-    assert "nvidia-smi cannot be run: No such file or directory" in said["warnings_found"]
+    assert "/nonexistent/nvidia-smi cannot be run: No such file or directory" in said["warnings_found"]
 
 
 def test_one_id_for_boards_of_several_sizes_counts_as_the_smallest(detect):
