@@ -102,9 +102,14 @@ def waiting(running, planned):
     return sorted(key for key in {**running, **planned} if running.get(key) != planned.get(key))
 
 
-def needs_restart(running, changes, deletions):
-    """Tell whether a running container would have to be restarted to take these changes."""
-    return bool(deletions) or any(not CHANGED_LIVE.match(key) and (key in running or not ADDED_LIVE.match(key)) for key in changes)
+def needs_restart(running, after):
+    """Tell whether a running container has to be restarted to get from what it runs with to what is wanted."""
+    return any(not CHANGED_LIVE.match(key) and (key in running or not ADDED_LIVE.match(key)) for key in waiting(running, after))
+
+
+def devices_of(config):
+    """Return the device entries of a configuration alone, as text."""
+    return {key: config[key] for key in sorted(config) if DEVICE_KEY.match(key)}
 
 
 def devices_in(config):

@@ -125,7 +125,7 @@ class Container:
         self.result.update(
             changed=bool(changes or deletions or size),
             devices=where,
-            restart_required=is_running and (bool(waiting(running, planned)) or needs_restart(running, changes, deletions)),
+            restart_required=is_running and needs_restart(running, after),
             diff={"before": _text(planned), "after": _text(after)},
         )
         if self.check_mode or not self.result["changed"]:

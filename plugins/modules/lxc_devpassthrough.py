@@ -79,8 +79,8 @@ diff:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._lxc_config import (
-    DEVICE_KEY,
     check_devices,
+    devices_of,
     needs_restart,
     plan_devices,
     views,
@@ -95,29 +95,28 @@ def ensure(module, pve):
     vmid = module.params["vmid"]
     wanted = check_devices(module.params["devices"] or [])
     pending = "/nodes/{node}/lxc/%d/pending" % vmid
-    running, planned = views(pve.get(pending))
+    running, planned = map(devices_of, views(pve.get(pending)))
     changes, deletions, where = plan_devices(running, planned, wanted, module.params["state"], exclusive=module.params["exclusive"])
     after = {key: value for key, value in {**planned, **changes}.items() if key not in deletions}
     if not (changes or deletions):
-        restart = any(DEVICE_KEY.match(key) for key in waiting(running, planned))
+        restart = bool(waiting(running, planned))
     elif module.check_mode:
-        status = pve.get("/nodes/{node}/lxc/%d/status/current" % vmid)["status"]
-        restart = status == "running" and (needs_restart(running, changes, deletions) or any(map(DEVICE_KEY.match, waiting(running, planned))))
+        restart = pve.get("/nodes/{node}/lxc/%d/status/current" % vmid)["status"] == "running" and needs_restart(running, after)
     else:
         refuse_missing(device for device in wanted if where.get(device["path"]) in changes)
         pve.pct("set", vmid, *set_options(changes, deletions))
-        restart = any(DEVICE_KEY.match(key) for key in waiting(*views(pve.get(pending))))
+        restart = bool(waiting(*map(devices_of, views(pve.get(pending)))))
     return {
         "changed": bool(changes or deletions),
         "restart_required": restart,
         "devices": where,
-        "diff": {"before": entries(planned), "after": entries(after)},
+        "diff": {"before": text(planned), "after": text(after)},
     }
 
 
-def entries(config):
-    """Return the device entries of a configuration as text, for the diff."""
-    return "".join("%s: %s\n" % (key, config[key]) for key in sorted(config) if DEVICE_KEY.match(key))
+def text(entries):
+    """Return device entries as text, for the diff."""
+    return "".join("%s: %s\n" % (key, entries[key]) for key in sorted(entries))
 
 
 def main():

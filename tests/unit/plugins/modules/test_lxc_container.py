@@ -118,6 +118,14 @@ def test_several_changes_that_wait_cost_one_restart(node, run, tmp_path):
     assert node.state["cts"]["100"]["pending"] == {}
 
 
+def test_a_change_by_hand_that_still_waits_is_taken_back_without_a_restart(node, run):
+    run(devices=[{"path": "/dev/a"}])
+    node.state["cts"]["100"]["pending"] = {"dev0": "/dev/a,gid=7"}
+    foretold = run(check=True, devices=[{"path": "/dev/a"}])
+    assert foretold == run(devices=[{"path": "/dev/a"}])
+    assert (foretold["changed"], foretold["restarted"], foretold["restart_required"]) == (True, False, False)
+
+
 def test_a_restart_that_is_not_wanted_is_only_told(node, run):
     run(devices=[{"path": "/dev/a"}])
     result = run(devices=[{"path": "/dev/a", "gid": 5}], restart=False)
