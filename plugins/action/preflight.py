@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.psw.ai.plugins.plugin_utils._action import carry_out, options_of, project_of
+from ansible_collections.psw.ai.plugins.plugin_utils._action import carry_out, difference, options_of, project_of
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._lock import project_lock
 from ansible_collections.psw.ai.plugins.plugin_utils._preflight import check, current_plan
+from ansible_collections.psw.ai.plugins.plugin_utils._project import PLAN
 
 LOCK_WAIT = 10  # seconds for a psw that is about to be done
 
@@ -31,11 +32,12 @@ class ActionModule(ActionBase):
             refusals = check(project, plan, catalog)
             if refusals:
                 raise refusals[0]
-            changed = project.plan != plan
+            before = project.plan
+            changed = before != plan
             if not self._task.check_mode:
                 # Also makes .psw, where ssh notes the host keys of nodes.
                 with project_lock(project.path, wait=LOCK_WAIT, command="ansible-playbook"):
                     project.write_plan(plan)
-            return {"changed": changed, "plan": plan}
+            return {"changed": changed, "plan": plan, **(difference(PLAN, before, plan) if changed else {})}
 
         return carry_out(work)

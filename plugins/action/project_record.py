@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.psw.ai.plugins.plugin_utils._action import carry_out, options_of, project_of
+from ansible_collections.psw.ai.plugins.plugin_utils._action import carry_out, difference, options_of, project_of
 
 SPEC = {
     "project": {"type": "path"},
@@ -29,6 +29,8 @@ class ActionModule(ActionBase):
         def work() -> dict[str, Any]:
             project = project_of(options, task_vars or {})
             node = options["node"] or str((task_vars or {})["inventory_hostname"])
-            return {"changed": project.write_record(node, options["record"], write=not self._task.check_mode)}
+            before = project.records.get(node)
+            changed = project.write_record(node, options["record"], write=not self._task.check_mode)
+            return {"changed": changed, **(difference(f"nodes/{node}/gpu.yml", before, options["record"]) if changed else {})}
 
         return carry_out(work)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.psw.ai.plugins.plugin_utils import _yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError, Refusal
 from ansible_collections.psw.ai.plugins.plugin_utils._plain import plain
 from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
@@ -39,3 +40,9 @@ def options_of(arguments: Any) -> dict[str, Any]:
     """Return a task's validated options as plain data."""
     options: dict[str, Any] = plain(arguments)
     return options
+
+
+def difference(name: str, before: Any, after: Any) -> Result:
+    """Return what a task shows in diff mode for a file of the project."""
+    texts = {"before": _yaml.dump(before) if before else "", "after": _yaml.dump(after)}
+    return {"diff": {"before_header": name, "after_header": name, **texts}}

@@ -24,6 +24,14 @@ def test_preflight_writes_the_plan_once(ready, play):
     assert Project.open(ready.path).plan == first["plan"] == second["plan"]
 
 
+def test_preflight_shows_what_is_new_in_the_plan(ready, play):
+    play(ready, PREFLIGHT)
+    ready.remove_apps(["openwebui"])
+    (result,) = play(ready, PREFLIGHT, check=True)
+    assert result["diff"]["before_header"] == "deployment-plan.yml"
+    assert ("psw-core" in result["diff"]["before"], "psw-core" in result["diff"]["after"]) == (True, False)
+
+
 def test_preflight_in_check_mode_says_that_it_would_write_and_does_not(ready, play):
     before = files(ready)
     (result,) = play(ready, PREFLIGHT, check=True)
@@ -104,6 +112,12 @@ def test_a_record_is_written_for_the_host_of_the_task(project, play):
     first, second = play(project, task, {**task, "vars": {}}, hosts="pve1")
     assert (first["changed"], second["changed"]) == (True, False)
     assert Project.open(project.path).records == {"pve1": RECORD}
+
+
+def test_a_record_shows_what_is_new_in_it(ready, play):
+    (result,) = play(ready, {"psw.ai.project_record": {"record": {**RECORD, "kernel": "6.18.0-1-pve"}}}, hosts="pve1")
+    assert result["diff"]["before_header"] == "nodes/pve1/gpu.yml"
+    assert ("6.17.2-1-pve" in result["diff"]["before"], "6.18.0-1-pve" in result["diff"]["after"]) == (True, True)
 
 
 def test_a_record_made_of_expressions_is_written_as_plain_yaml(project, play):
