@@ -115,6 +115,10 @@ def test_openwebui_finds_the_engine_on_the_other_target(role):
     assert role("openwebui").environment(OPENWEBUI)["OLLAMA_BASE_URLS"] == "http://192.0.2.31:11434"
 
 
+def test_only_its_own_page_may_ask_from_a_browser(role):
+    assert role("openwebui").environment(OPENWEBUI)["CORS_ALLOW_ORIGIN"] == "https://chat.home.example"
+
+
 def test_a_database_password_fits_into_the_address_whatever_is_in_it(role):
     found = role("openwebui", openwebui_database_password="p@ss/w:rd").value("__openwebui_database_url")
 
