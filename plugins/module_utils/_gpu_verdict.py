@@ -93,14 +93,15 @@ def _arch(gpu, _floor):
 
 
 def _floor(gpu, floor_mib):
-    return f"{label(gpu)} has {gpu['usable_mib']} MiB of memory; {floor_mib} MiB are needed, which is what a card sold as 8 GB has.", ANOTHER_CARD
+    return f"{label(gpu)} has {gpu['usable_mib']} MiB of memory, and {floor_mib} MiB are needed.", ANOTHER_CARD
 
 
 def _secure_boot(gpu, _floor):
-    enrol = "mokutil --import /var/lib/dkms/mok.pub, reboot, and confirm it in MokManager on the console"
+    enrol = "mokutil --import /var/lib/dkms/mok.pub, reboot, confirm it in MokManager on the console"
     return (
         f"Secure boot is on, and the kernel would reject the NVIDIA module that {label(gpu)} needs.",
-        f"Turn secure boot off in the firmware setup; or enrol the key that signs the module: {enrol}. Then run this again.",
+        f"Turn secure boot off in the firmware setup, then run this again. The other way, to enrol the key that signs the module ({enrol}), "
+        "is one that psw cannot follow yet.",
     )
 
 
