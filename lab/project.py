@@ -30,9 +30,15 @@ class LabProject:
         return self.lab.home / "my-home"
 
     @property
+    def identity(self) -> Path:
+        """Return the project's age identity, at the place where sops looks for it by itself."""
+        return self.lab.home / "config" / "sops" / "age" / "keys.txt"
+
+    @property
     def environment(self) -> dict[str, str]:
-        """Return the environment of the commands: the lab's own age key, never the user's."""
-        return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "SOPS_AGE_KEY_FILE": str(self.lab.home / "age" / "keys.txt")}
+        """Return the environment of the commands: the lab has an age identity of its own and never sees the user's."""
+        mine = {name: value for name, value in os.environ.items() if not name.startswith("SOPS_AGE_")}
+        return {**mine, "PATH": f"{BIN}:{os.environ['PATH']}", "XDG_CONFIG_HOME": str(self.lab.home / "config")}
 
     def run(self, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one psw command quietly and return what it printed."""

@@ -63,7 +63,7 @@ def test_no_secret_is_found_where_none_belongs(project, machines):
     secrets = [
         project.secret("probe", "probe_openwebui_service_key"),
         project.secret("postgres", "postgres_password"),
-        next(line for line in Path(project.environment["SOPS_AGE_KEY_FILE"]).read_text(encoding="utf-8").splitlines() if line.startswith("AGE-SECRET-KEY-")),
+        next(line for line in project.identity.read_text(encoding="utf-8").splitlines() if line.startswith("AGE-SECRET-KEY-")),
     ]
     seen, stop = [], threading.Event()
 
