@@ -21,5 +21,6 @@ def test_every_scenario_is_run():
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(scenario, project):
     environment = {**project.environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run(["molecule", "test", "--destroy", "never", "--scenario-name", scenario], cwd=REPO, env=environment, capture_output=True, text=True, check=False)
+    command = ["molecule", "test", "--destroy", "never", "--scenario-name", scenario]
+    done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]

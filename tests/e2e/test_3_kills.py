@@ -15,8 +15,14 @@ from lab.project import MODEL
 from lab.state import NODE
 
 pytestmark = pytest.mark.e2e
-# Spread over the road; each is a step's name as `psw deploy converge` prints it when the step begins.
-MOMENTS = ["Keep the container", "Prepare the target for containers", "Match the GPU userspace", "Run Open WebUI", "Mint"]
+# Tasks spread over the road, as `psw -v deploy converge` announces them.
+MOMENTS = [
+    "Keep the container on its node",
+    "Keep podman's packages, settings and units",
+    "Keep PostgreSQL as it should be",
+    "Keep Open WebUI as it should be",
+    "Mint the keys that are missing and check the others",
+]
 FULL = bool(os.environ.get("PSW_FULL"))
 
 
