@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
 from ansible_collections.psw.ai.plugins.module_utils import _generator, _podman, _readiness, _systemd
@@ -167,6 +168,8 @@ def await_ready(wish):
     def hopeless():
         return any(state["ActiveState"] == "failed" for state in _systemd.show(services).values())
 
+    started = time.monotonic()
     missing = _readiness.wait(wish["ready"], wish["ready_timeout"], hopeless)
     if missing:
-        raise PswModuleError(f"not ready within {wish['ready_timeout']} s: {'; '.join(missing)}\n{_systemd.explain(services)}")
+        spent = time.monotonic() - started
+        raise PswModuleError(f"not ready after {spent:.0f} s: {'; '.join(missing)}\n{_systemd.explain(services)}")

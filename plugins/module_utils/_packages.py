@@ -31,7 +31,7 @@ def split(name):
 
 
 def plan(names, installed, *, recommends):
-    """Return the steps that bring what is missing: the package lists first, then all packages in one go."""
+    """Return the steps that bring what is missing: all packages in one go, so that apt sees the whole of it."""
     missing, steps = [], []
     for name in names:
         package, version = split(name)
@@ -39,9 +39,7 @@ def plan(names, installed, *, recommends):
         if not found or version not in ("", found):
             missing.append(name)
             steps.append(Step("wish for package", name, {}, state_diff(f"package {package}", found, version or "installed")))
-    if not missing:
-        return []
-    return [Step("update", "the package lists"), *steps, Step("install", " ".join(missing), {"names": missing, "recommends": recommends})]
+    return [*steps, Step("install", " ".join(missing), {"names": missing, "recommends": recommends})] if missing else []
 
 
 def _explain(done):
@@ -50,19 +48,19 @@ def _explain(done):
     return last_lines("\n".join(errors)) or last_lines(done.err or done.out)
 
 
-def update(_step):
-    """Fetch the package lists."""
-    done = run([*_APT, "update"], check=False)
-    if done.rc != 0:
-        raise PswModuleError(f"apt cannot fetch the package lists: {_explain(done)}")
-
-
 def install(step):
-    """Install packages; nobody is there to be asked anything."""
+    """Fetch the package lists and install packages; nobody is there to be asked anything."""
+    # One repository that does not answer, such as Proxmox's enterprise one without a subscription, need not matter: the install tells.
+    updated = run([*_APT, "update"], check=False)
     recommends = [] if step.args["recommends"] else ["--no-install-recommends"]
-    done = run([*_APT, *recommends, "--allow-downgrades", "install", *step.args["names"]], check=False)
+    command = [*_APT, *recommends, "--allow-downgrades", "install", *step.args["names"]]
+    done = run(command, check=False)
+    if done.rc != 0 and "dpkg was interrupted" in done.err:
+        run(["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"], doing="finishing what a killed dpkg left (dpkg --configure -a)")
+        done = run(command, check=False)
     if done.rc != 0:
-        raise PswModuleError(f"apt cannot install {step.target}: {_explain(done)}")
+        before = f"\nBefore that, apt could not fetch all package lists: {_explain(updated)}" if updated.rc != 0 else ""
+        raise PswModuleError(f"apt cannot install {step.target}: {_explain(done)}{before}")
 
 
-DOERS = {"update": update, "wish for package": lambda _step: None, "install": install}
+DOERS = {"wish for package": lambda _step: None, "install": install}

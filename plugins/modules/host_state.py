@@ -102,7 +102,7 @@ actions:
   returned: always
   type: list
   elements: str
-  sample: [update the package lists, install lighttpd, restart lighttpd.service]
+  sample: [install lighttpd, restart lighttpd.service]
 """
 
 from ansible.module_utils.basic import AnsibleModule

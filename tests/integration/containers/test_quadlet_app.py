@@ -29,7 +29,11 @@ def app(name="hello", ip=HELLO, *, key="s3cr3t", greeting="hi", tag=1, root="/ww
         "files": [{"path": f"/etc/{name}/web.conf", "content": f"greeting = {greeting}\n"}],
         "secrets": [{"name": f"{name}_key", "value": key}],
         "units": [{"name": f"{name}.container", "content": UNIT.format(name=name, ip=ip, tag=tag, root=root, more=more)}],
-        "ready": [{"http": {"url": f"http://{ip}:8080/ready", "json": {"status": True}}}, {"exec": {"container": name, "argv": ["/bin/true"]}}],
+        "ready": [
+            {"http": {"url": f"http://{ip}:8080/ready", "json": {"status": True}}},
+            {"http": {"url": "http://web:8080/ready", "container": name}},
+            {"exec": {"container": name, "argv": ["/bin/true"]}},
+        ],
         "ready_timeout": timeout,
     }
 

@@ -6,6 +6,7 @@ from ansible_collections.psw.ai.plugins.module_utils import _desired_files as fi
 from ansible_collections.psw.ai.plugins.module_utils import _packages
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._host import plan_host
+from ansible_collections.psw.ai.plugins.module_utils._programs import Done
 from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
 from ansible_collections.psw.ai.plugins.module_utils._systemd import parse_show, show_command
 
@@ -54,7 +55,6 @@ def test_what_apt_reads_comes_before_packages_and_the_rest_after():
     bare["paths"] = {"/etc/x/old.conf": {"kind": "file", "content": "b\n"}}
     assert steps(wish(), bare) == [
         f"write {SOURCES}",
-        "update the package lists",
         "install x",
         f"write {SETTINGS}",
         f"write {UNIT}",
@@ -77,7 +77,7 @@ def test_what_apt_reads_comes_before_packages_and_the_rest_after():
         (wish(), facts(services={"UnitFileState": "disabled"}), ["enable x.service"]),
         (wish(), facts(services={"UnitFileState": "static"}), []),
         (wish(), facts(pending=["x.service"]), ["restart x.service"]),
-        (wish(packages=["x=2.0"]), facts(), ["update the package lists", "install x=2.0"]),
+        (wish(packages=["x=2.0"]), facts(), ["install x=2.0"]),
         (wish(packages=["x=1.0"]), facts(), []),
         (unit(), facts(services={"ActiveState": "inactive", "UnitFileState": "disabled"}), []),
         (unit(enabled=False, state="stopped"), facts(), ["disable x.service", "stop x.service"]),
@@ -110,6 +110,42 @@ def test_a_unit_to_start_that_nothing_brings_is_named():
 def test_packages_count_as_there_only_when_installed():
     said = "podman installed 5.4.2+ds1-2\nold config-files 1.0\n"
     assert _packages.parse_query(said) == {"podman": "5.4.2+ds1-2"}
+
+
+def apt_that_answers(monkeypatch, *answers):
+    """Let programs answer in turn with (exit code, stderr); return the commands as they come."""
+    asked, answers = [], list(answers)
+
+    def answer(argv, *, check=True, doing=None):
+        asked.append(" ".join(word for word in argv if not word.startswith(("-o", "DPkg", "Dpkg"))))
+        rc, err = answers.pop(0)
+        assert not check or rc == 0, doing
+        return Done(rc, "", err)
+
+    monkeypatch.setattr(_packages, "run", answer)
+    return asked
+
+
+def install_x():
+    (step,) = [step for step in _packages.plan(["x"], {}, recommends=False) if step.op == "install"]
+    _packages.install(step)
+
+
+def test_a_repository_that_does_not_answer_matters_only_when_the_install_fails(monkeypatch):
+    apt_that_answers(monkeypatch, (100, "E: Failed to fetch https://enterprise.proxmox.com 401 Unauthorized"), (0, ""))
+    install_x()
+    apt_that_answers(monkeypatch, (100, "Reading...\nE: 401 Unauthorized"), (100, "E: Unable to locate package x"))
+    with pytest.raises(PswModuleError) as caught:
+        install_x()
+    assert str(caught.value) == ("apt cannot install x: E: Unable to locate package x\nBefore that, apt could not fetch all package lists: E: 401 Unauthorized")
+
+
+def test_an_install_that_was_killed_is_finished_first(monkeypatch):
+    interrupted = "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem."
+    asked = apt_that_answers(monkeypatch, (0, ""), (100, interrupted), (0, ""), (0, ""))
+    install_x()
+    install = "apt-get -qy --no-install-recommends --allow-downgrades install x"
+    assert asked == ["apt-get -qy update", install, "dpkg --force-confdef --force-confold --configure -a", install]
 
 
 def test_states_are_read_in_the_order_they_were_asked():
