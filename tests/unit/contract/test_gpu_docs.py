@@ -4,8 +4,8 @@
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.psw.ai.plugins.module_utils import _gpu, _gpu_sysfs, _gpu_verdict
+
 from lab import machines
 
 DOCS = (Path(__file__).parents[3] / "docs/gpus.md").read_text(encoding="utf-8")
