@@ -119,4 +119,11 @@ def dump(data: Any, comment: str = "") -> str:
     """Return YAML text in the order of the data, under a comment that says who writes this file."""
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     # PyYAML quotes what YAML 1.1 would misread (PCI addresses look like base-60 numbers to it), so every reader sees text.
-    return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=160, default_flow_style=False)
+    return head + yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=160, default_flow_style=False)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indents lists below their key, as most people and linters want them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - PyYAML's signature
+        super().increase_indent(flow, indentless=False)

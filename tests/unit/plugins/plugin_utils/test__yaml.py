@@ -40,6 +40,10 @@ def test_what_psw_writes_is_what_it_reads():
     assert _yaml.parse(_yaml.dump(data, "by psw\ntoday"), FILE).data == data
 
 
+def test_a_list_is_indented_below_its_key():
+    assert _yaml.dump({"apps": ["ollama"]}) == "apps:\n  - ollama\n"
+
+
 def test_the_comment_stands_at_the_top():
     assert _yaml.dump({"a": 1}, "by psw\ntoday") == "# by psw\n# today\na: 1\n"
 
