@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import time
 
@@ -15,6 +16,15 @@ from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import split_tags
 DIRECTORY = "/var/lib/psw"
 TASK_SECONDS = 900
 PAUSE = 2
+
+
+@contextlib.contextmanager
+def alone(what):
+    """Keep other runs on this node from doing the same at the same time; the kernel ends the lock of a run that dies."""
+    os.makedirs(DIRECTORY, mode=0o755, exist_ok=True)
+    with open(os.path.join(DIRECTORY, what + ".lock"), "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Journal:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
+from ansible_collections.psw.ai.plugins.module_utils._lxc_journal import alone
 
 GIB = 1024**3
 
@@ -56,12 +57,25 @@ def _version(name):
 def resolve_template(pve, pattern, wanted_storage):
     """Return the volume of the newest template here that fits; downloads it when there is none."""
     storages = pve.get("/nodes/{node}/storage")
+    found = _here(pve, storages, pattern, wanted_storage)
+    if found:
+        return found
+    # Several containers are often made at the same time: one downloads, the others find what it brought.
+    with alone("template"):
+        return _here(pve, storages, pattern, wanted_storage) or _download(pve, storages, pattern, wanted_storage)
+
+
+def _here(pve, storages, pattern, wanted_storage):
     for row in storages:
         if wanted_storage in {"auto", row["storage"]} and not _unfit(row, "vztmpl", 0):
             rows = pve.get("/nodes/{node}/storage/%s/content" % row["storage"], content="vztmpl")
             found = newest([item["volid"] for item in rows], pattern)
             if found:
                 return found
+    return None
+
+
+def _download(pve, storages, pattern, wanted_storage):
     storage = choose_storage(storages, "vztmpl", wanted_storage, 1)
     name = newest(_offered(pve), pattern)
     if not name:
@@ -69,9 +83,7 @@ def resolve_template(pve, pattern, wanted_storage):
         name = newest(_offered(pve), pattern)
     if not name:
         raise ModuleRefusal(
-            "no_template",
-            "no template %s on this node, and none offered by its template index" % pattern,
-            "see what there is: pveam available",
+            "no_template", "no template %s on this node, and none offered by its template index" % pattern, "see what there is: pveam available"
         )
     pve.pveam("download", storage, name)
     return "%s:vztmpl/%s" % (storage, name)

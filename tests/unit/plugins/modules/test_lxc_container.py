@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import socket
+import threading
 
 import pytest
 
@@ -308,6 +310,23 @@ def test_a_template_that_is_not_here_is_downloaded_after_an_update_of_the_index(
     )
     run()
     assert node.writes()[:2] == ["pveam update", "pveam download local debian-13-standard_13.10-1_amd64.tar.zst"]
+
+
+def test_a_template_that_another_run_is_downloading_is_waited_for(node, run, tmp_path):
+    node.write(volumes=[])
+    (tmp_path / "psw").mkdir()
+    with (tmp_path / "psw" / "template.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+        def arrive():
+            node.write(volumes=[TEMPLATE])
+            file.close()
+
+        arrival = threading.Timer(0.2, arrive)
+        arrival.start()
+        assert run()["created"]
+        arrival.join()
+    assert not [call for call in node.writes() if call.startswith("pveam")]
 
 
 def test_a_template_that_nobody_offers_is_named(node, run):
