@@ -131,9 +131,7 @@ class Project:
         ran, runs = catalog.expand(before), [name for name, _ in catalog.expand(left)]
         for name in gone:
             if name in runs:
-                users = catalog.needed_by(name, runs)
-                verb = "needs" if len(users) == 1 else "need"
-                raise Refusal("needed_by_others", f"{', '.join(users)} {verb} {name}", f"remove both: psw app remove {' '.join([name, *users])}")
+                raise _needed(name, [user for user in left if name in dict(catalog.expand([user]))])
             if name not in before:
                 raise ProjectError(f"{name} is not among the apps of {shown(self.path / WISHES)}", f"there is {', '.join(before) or 'none'}")
         self._edit(lambda tree: _edit.remove_apps(tree, gone, left))
@@ -178,6 +176,11 @@ class Project:
         if record["node"] != file.parent.name:
             raise ProjectError(f"{document.at(('node',))}: this is the record of {record['node']}, in the directory of {file.parent.name}")
         return record
+
+
+def _needed(name: str, users: list[str]) -> Refusal:
+    verb, them = ("needs", "both") if len(users) == 1 else ("need", "all of them")
+    return Refusal("needed_by_others", f"{', '.join(users)} {verb} {name}", f"remove {them}: psw app remove {' '.join([name, *users])}")
 
 
 def _timeless(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -163,6 +163,12 @@ def test_removing_what_others_need_is_refused_by_their_names(project, name):
     assert WISHES.read_bytes() == before
 
 
+def test_removing_what_is_needed_through_another_names_the_wishes_that_lead_to_it(project):
+    catalog = Catalog({"a": {"requires": ["b"]}, "b": {"requires": ["c"]}, "c": {}, "d": {"requires": ["c"]}}, {})
+    project.add_apps(["a", "d"], catalog)
+    assert error(lambda: project.remove_apps(["c"], catalog), Refusal) == "a, d need c; remove all of them: psw app remove c a d"
+
+
 def test_removing_an_app_together_with_what_needs_it_is_fine(project):
     project.add_apps(["@ai"])
     assert [name for name, _ in project.remove_apps(["ollama", "openwebui"])] == ["ollama", "postgres", "openwebui", "caddy"]
