@@ -139,6 +139,13 @@ def test_ollamas_switches_are_numbers_because_it_takes_any_word_for_true(role):
     assert found["OLLAMA_DEBUG_LOG_REQUESTS"] == "0"
 
 
+def test_a_new_engine_starts_with_the_models_of_the_catalogue(role):
+    catalogue = yaml.safe_load((REPO / "catalog/models.yml").read_text())
+
+    assert role("ollama").value("ollama_models") == catalogue["starter"]
+    assert set(catalogue["starter"]) <= set(catalogue["models"])
+
+
 def test_an_engine_without_a_gpu_gets_no_device(role):
     assert "AddDevice" not in role("ollama", psw_target={"gpu": None}).template("ollama.container.j2")
 
