@@ -17,6 +17,7 @@ extends_documentation_fragment: [psw.ai.attributes]
 attributes:
   check_mode:
     support: full
+    details: A server that does not run yet counts as one without the database.
   diff_mode:
     support: full
     details: Passwords are not shown, only whether the one in force is the one asked for.
@@ -77,7 +78,13 @@ def ensure(module):
     name = postgres.checked_name(module.params["name"], "database")
     password = module.params["password"]
     extensions = [postgres.checked_name(extension, "extension") for extension in module.params["extensions"]]
-    before = postgres.state_of(psql(module, postgres.question(name)), password, extensions)
+    try:
+        answer = psql(module, postgres.question(name))
+    except PswModuleError:
+        if not module.check_mode:
+            raise
+        answer = ""
+    before = postgres.state_of(answer, password, extensions)
     after = postgres.goal(name, extensions)
     if before != after and not module.check_mode:
         psql(module, postgres.statements(name, password, before, after))
