@@ -38,6 +38,7 @@ SPEC = {
     "secrets": list_of({"name": {"type": "str", "required": True}, "value": {"type": "str", "required": True, "no_log": True}}, no_log=False),
     "images": {"type": "list", "elements": "str", "default": []},
     "units": list_of({"name": {"type": "str", "required": True}, "content": {"type": "str", "required": True}}),
+    "requires": {"type": "dict", "options": {key: {"type": "str"} for key in ("storage_driver", "network_backend", "runtime")}},
     "ready": list_of(_READY),
     "ready_timeout": {"type": "int", "default": 300},
 }
@@ -63,6 +64,7 @@ def read(params):
         "paths": path_wishes(params),
         "secrets": _by_name(params["secrets"], "value", "secret"),
         "units": _by_name(params["units"], "content", "unit"),
+        "requires": params["requires"] or {},
         "ready": params["ready"] if params["state"] == "present" else [],
         "ready_timeout": params["ready_timeout"],
     }

@@ -69,13 +69,18 @@ def _paths(wish, manifest, others):
     return facts
 
 
-def _from_programs(services, secrets, images):
+def _from_programs(services, secrets, images, requires):
     """Ask systemd and podman everything at the same time."""
-    shown, told, listed, *inspected = run_together(
-        _systemd.show_command(services), _podman.secrets_command(secrets), _podman.containers_command(), *map(_podman.image_command, images)
+    shown, told, listed, about, *inspected = run_together(
+        _systemd.show_command(services),
+        _podman.secrets_command(secrets),
+        _podman.containers_command(),
+        _podman.self_command(requires),
+        *map(_podman.image_command, images),
     )
     if listed.rc != 0:
         raise PswModuleError(f"podman does not work here: {listed.err.strip()}")
+    _podman.check_self(requires, about.out)
     return {
         "services": _systemd.parse_show(services, shown.out),
         "secrets": _podman.parse_secrets(told.out),
@@ -96,7 +101,7 @@ def gather(wish, *, without_podman=False):
     services = sorted({unit.service for unit in units})
     secrets = sorted(set(owned_by(wish)["secrets"]) | set(manifest.get("secrets", [])))
     images = wish["images"] if wish["state"] == "present" else []
-    facts.update(_from_programs(services, secrets, images))
+    facts.update(_from_programs(services, secrets, images, wish["requires"]))
     return facts
 
 

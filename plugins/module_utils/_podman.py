@@ -36,6 +36,24 @@ def parse_containers(text):
     return containers
 
 
+# What an app may rely on of podman itself, and where `podman info` tells it.
+_SELF = {"storage_driver": ".Store.GraphDriverName", "network_backend": ".Host.NetworkBackend", "runtime": ".Host.OCIRuntime.Name"}
+
+
+def self_command(required):
+    """Return the command that tells how podman works here, None when nothing is required of it."""
+    return ["podman", "info", "--format={{" + "}} {{".join(_SELF.values()) + "}}"] if required else None
+
+
+def check_self(required, text):
+    """Refuse a podman that does not work as required; what is not given does not matter."""
+    found = dict(zip(_SELF, text.split()))
+    wrong = [f"{key} {found.get(key)!r} instead of {value!r}" for key, value in required.items() if value and found.get(key) != value]
+    if wrong:
+        advice = "Storage keeps the driver it was first used with: `podman system reset` gives up all images here, and the next run fetches them again."
+        raise PswModuleError(f"podman works with {', '.join(wrong)}. {advice}")
+
+
 def image_command(reference):
     """Return the command that tells the ID of an image, and fails when it is not there."""
     return ["podman", "image", "inspect", "--format={{.Id}}", reference]

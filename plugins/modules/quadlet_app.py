@@ -81,6 +81,13 @@ options:
     suboptions:
       name: {description: 'File name, ending in C(.container), C(.network) or C(.volume).', type: str, required: true}
       content: {description: The text of the unit., type: str, required: true}
+  requires:
+    description: How podman must work here. Otherwise nothing is done.
+    type: dict
+    suboptions:
+      storage_driver: {description: 'Its storage driver, such as V(overlay).', type: str}
+      network_backend: {description: 'Its network backend, such as V(netavark).', type: str}
+      runtime: {description: 'The name of its runtime, such as V(crun).', type: str}
   ready_timeout:
     description: Seconds to wait for all of O(ready).
     type: int

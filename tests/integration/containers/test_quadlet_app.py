@@ -15,6 +15,7 @@ Network=web.network
 IP={ip}
 Volume=/etc/{name}:/etc/web:ro
 Secret={name}_key,type=env,target=KEY
+PodmanArgs=--stop-signal=SIGKILL
 {more}
 [Install]
 WantedBy=multi-user.target
