@@ -16,7 +16,7 @@ extends_documentation_fragment: [psw.ai.attributes]
 attributes:
   check_mode:
     support: full
-    details: Only looks at a model that is loaded, and loads none.
+    details: Only looks at a model that is loaded, and loads none. An engine that does not answer yet is no failure.
   diff_mode:
     support: none
   idempotent:
@@ -75,7 +75,12 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 
 def look(module, engine, name):
     """Return the loaded model. One that lies elsewhere than on the GPU is loaded afresh, as a loaded one never moves."""
-    found = engine.loaded().get(name)
+    try:
+        found = engine.loaded().get(name)
+    except PswModuleError:
+        if not module.check_mode:
+            raise
+        return None
     if module.check_mode or (found and ollama.placement(name, found) == "gpu"):
         return found
     if found:

@@ -203,3 +203,7 @@ def test_a_split_model_is_a_failure_unless_it_is_wished_for(engine, run):
 def test_check_mode_loads_nothing(engine, run):
     assert run(ollama_placement, model="m:1", vendor="nvidia", check=True)["placement"] == "unknown"
     assert engine.state["calls"] == []
+
+
+def test_proof_is_not_asked_of_an_engine_that_check_mode_would_only_install(run):
+    assert run(ollama_placement, model="m:1", vendor="nvidia", check=True, url="http://127.0.0.1:9")["placement"] == "unknown"
