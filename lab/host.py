@@ -20,6 +20,8 @@ PROGRAMS = {
     "iptables": "iptables",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "gpg": "gpg",
+    "gpg-agent": "gpg-agent",
     "ssh": "openssh-client",
     "openssl": "openssl",
     "zstd": "zstd",

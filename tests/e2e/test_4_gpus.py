@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""setup-gpu on other machines than the standard one: those it refuses, and those that make it work harder."""
+
+import json
+import subprocess
+
+import pytest
+
+from lab import services
+from lab.lab import down, restart, up
+from lab.project import LabProject
+from lab.state import NODE
+
+pytestmark = pytest.mark.e2e
+NAME = "gpus"
+VERSION = "580.159.04"
+# What a look at a node may leave on it: Ansible's own scratch directory, logs, and the caches of programs.
+NO_CHANGE = r"^/(root/\.ansible|run|tmp|var/log|var/tmp|var/cache/ldconfig|etc/pve)"
+
+
+class Machine:
+    """A node with one machine's hardware and a project that knows it."""
+
+    def __init__(self, name):
+        self.lab = up(NAME, name)
+        self.project = LabProject(self.lab)
+        self.project.make()
+
+    def shell(self, script, *, check=True):
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        command = ["ssh", *options, "-i", self.lab.key, f"root@{self.lab.node_address}", script]
+        return subprocess.run(command, check=check, capture_output=True, text=True, timeout=300).stdout
+
+    def setup(self):
+        done = self.project.run("node", "setup-gpu", NODE, "--json", check=False)
+        return done.returncode, json.loads(done.stdout)
+
+    def files(self):
+        return self.shell(f"find / -xdev -type f -printf '%p %s %T@\\n' | grep -vE '{NO_CHANGE}' | sort")
+
+    @property
+    def record(self):
+        file = self.project.path / "nodes" / NODE / "gpu.yml"
+        return file.read_text(encoding="utf-8") if file.exists() else None
+
+
+@pytest.fixture
+def machine():
+    yield Machine
+    down(NAME)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("rtx_3090_bound_to_vfio", "vfio_bound"), ("rtx_3060_with_secure_boot_on", "secure_boot_enabled"), ("arc_b580", "not_built_yet")],
+)
+def test_a_node_that_is_refused_stays_as_it_was(machine, name, code):
+    refused = machine(name)
+    before = refused.files()
+    assert before.count("\n") > 1000
+    status, said = refused.setup()
+    assert (status, said["refusal"]["code"]) == (3, code)
+    assert refused.files() == before
+    assert refused.record is None
+
+
+def test_a_card_that_nouveau_holds_is_set_up_after_a_reboot(machine):
+    held = machine("rtx_3060_with_nouveau_bound")
+    status, said = held.setup()
+    assert (status, "reboot the node" in said["error"]["message"]) == (1, True)
+    assert held.record is None
+    restart(NAME)
+    assert held.setup()[0] == 0
+    assert f"driver_version: {VERSION}" in held.record
+
+
+def test_a_pascal_card_gets_the_proprietary_modules_and_keeps_its_nodes_over_a_restart(machine):
+    pascal = machine("gtx_1080")
+    assert pascal.setup()[0] == 0
+    assert "kernel_modules: proprietary" in pascal.record
+    assert pascal.setup()[1]["changed"] == 0
+    restart(NAME)
+    assert pascal.shell("ls /dev/nvidia0 /dev/nvidiactl /dev/nvidia-uvm").split() == ["/dev/nvidia-uvm", "/dev/nvidia0", "/dev/nvidiactl"]
+    assert pascal.setup()[1]["changed"] == 0
+
+
+def test_what_goes_wrong_on_the_way_is_said_and_the_next_run_finishes(machine):
+    waiting = machine("rtx_3060_with_a_newer_kernel_waiting")
+    file = services.www(waiting.lab) / f"download.nvidia.com/XFree86/Linux-x86_64/{VERSION}/NVIDIA-Linux-x86_64-{VERSION}.run"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    status, said = waiting.setup()
+    assert (status, "is damaged or was cut off" in said["error"]["message"]) == (1, True)
+    assert waiting.shell("ls /usr/bin/nvidia-smi /var/cache/psw/nvidia", check=False).split() == ["/var/cache/psw/nvidia:"]
+    file.write_bytes(whole)
+
+    headers = "/usr/src/linux-headers-6.17.2-1-pve/include"
+    waiting.shell(f"mv {headers} {headers}.away")
+    status, said = waiting.setup()
+    assert (status, "Failed to install the kernel module through DKMS" in said["error"]["message"]) == (1, True)
+    assert waiting.record is None
+    waiting.shell(f"mv {headers}.away {headers}")
+
+    assert waiting.setup()[0] == 0
+    for kernel in ("6.17.2-1-pve", "6.17.4-2-pve"):
+        assert waiting.shell(f"modinfo -k {kernel} -F vermagic nvidia").split()[0] == kernel
