@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError, PswError
+from ansible_collections.psw.ai.plugins.plugin_utils._fits import fits
 from ansible_collections.psw.ai.plugins.plugin_utils._near import near
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ TYPES = {
 
 def validate(document: Document, kind: str, error: type[PswError] = ProjectError) -> None:
     """Raise an error naming file, line and key for the first thing in the file that the schema of ``kind`` does not allow."""
+    if fits(document.data, _schema(kind)):
+        return
     problems = sorted(_validator(kind).iter_errors(document.data), key=lambda problem: _line(document, problem))
     if not problems:
         return
@@ -43,20 +46,28 @@ def validate(document: Document, kind: str, error: type[PswError] = ProjectError
 
 def check_key(value: Any, kind: str, key: str, error: type[PswError] = ProjectError) -> None:
     """Hold one value, such as a command's argument, to what the schema of ``kind`` says about a key at the top."""
+    if fits(value, _schema(kind)["properties"][key], _schema(kind)):
+        return
     validator = _validator(kind)
     for problem in validator.evolve(schema=validator.schema["properties"][key]).iter_errors(value):
         raise error(_explain(problem).replace("this file", f"the {key}", 1))
 
 
 @functools.cache
+def _schema(kind: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((SCHEMAS / f"{kind}.schema.json").read_text(encoding="utf-8"))
+    return schema
+
+
+@functools.cache
 def _validator(kind: str) -> Any:
-    # Imported here, because it costs more than all the rest of a short command, and `psw --help` needs none of it.
+    # Imported here, because it costs more than all the rest of a short command: see _fits.py.
     try:
         from jsonschema import Draft202012Validator  # noqa: PLC0415
     except ImportError as exc:
         raise PswError("the Python package jsonschema is not there", "install it where Ansible runs: pip install jsonschema") from exc
 
-    return Draft202012Validator(json.loads((SCHEMAS / f"{kind}.schema.json").read_text(encoding="utf-8")))
+    return Draft202012Validator(_schema(kind))
 
 
 def _deepest(problem: Any) -> Any:

@@ -110,9 +110,10 @@ def test_a_single_value_is_held_to_its_key():
     assert str(caught.value) == "the domain must be a domain in small letters, such as home.example, not 'home'"
 
 
-def test_where_jsonschema_is_missing_the_error_says_where_to_install_it(monkeypatch):
+def test_where_jsonschema_is_missing_what_is_right_still_passes_and_what_is_wrong_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "jsonschema", None)
     _schema._validator.cache_clear()
+    _schema.validate(_yaml.parse(HEAD, Path("psw.yml")), "psw")
     with pytest.raises(PswError) as caught:
-        _schema.validate(_yaml.parse(HEAD, Path("psw.yml")), "psw")
+        _schema.validate(_yaml.parse(HEAD + "aps: []\n", Path("psw.yml")), "psw")
     assert str(caught.value) == "the Python package jsonschema is not there; install it where Ansible runs: pip install jsonschema"
