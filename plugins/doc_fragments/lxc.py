@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the psw authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that the modules for containers share."""
+"""Options of the modules for containers, by noun."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Devices, the same in lxc_devpassthrough and lxc_container."""
+    """Devices, the same in lxc_devpassthrough and lxc_container; and what else surrounds a container."""
 
     DEVICES = r"""
 options:
@@ -38,4 +38,52 @@ options:
         description: Whether writing to the device is denied.
         type: bool
         default: false
+"""
+
+    SURROUNDINGS = r"""
+options:
+  network:
+    description: The network interface eth0.
+    type: dict
+    default: {}
+    suboptions:
+      bridge:
+        description: Bridge of the node.
+        type: str
+        default: vmbr0
+      ip:
+        description: V(dhcp), or an address with its prefix length.
+        type: str
+        default: dhcp
+      gateway:
+        description: Gateway, with a fixed address.
+        type: str
+      vlan:
+        description: VLAN tag.
+        type: int
+      firewall:
+        description: Whether the node's firewall filters the interface. Left as it is when not given.
+        type: bool
+  mounts:
+    description: Directories of the node to mount, matched by O(mounts[].target). Other mounts are left alone.
+    type: list
+    elements: dict
+    suboptions:
+      source:
+        description: Directory on the node, without links in its path.
+        type: path
+        required: true
+      target:
+        description: Where the container sees it.
+        type: path
+        required: true
+      read_only:
+        description: Whether the container may only read.
+        type: bool
+        default: false
+      options:
+        description: Mount options.
+        type: list
+        elements: str
+        choices: [discard, lazytime, noatime, nodev, noexec, nosuid]
 """

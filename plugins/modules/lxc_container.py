@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - psw.ai.attributes
   - psw.ai.lxc.devices
+  - psw.ai.lxc.surroundings
 attributes:
   check_mode:
     support: full
@@ -71,50 +72,6 @@ options:
     description: Size of the root disk. It only ever grows.
     type: int
     default: 16
-  network:
-    description: The network interface eth0.
-    type: dict
-    default: {}
-    suboptions:
-      bridge:
-        description: Bridge of the node.
-        type: str
-        default: vmbr0
-      ip:
-        description: V(dhcp), or an address with its prefix length.
-        type: str
-        default: dhcp
-      gateway:
-        description: Gateway, with a fixed address.
-        type: str
-      vlan:
-        description: VLAN tag.
-        type: int
-      firewall:
-        description: Whether the node's firewall filters the interface. Left as it is when not given.
-        type: bool
-  mounts:
-    description: Directories of the node to mount, matched by O(mounts[].target). Other mounts are left alone.
-    type: list
-    elements: dict
-    suboptions:
-      source:
-        description: Directory on the node, without links in its path.
-        type: path
-        required: true
-      target:
-        description: Where the container sees it.
-        type: path
-        required: true
-      read_only:
-        description: Whether the container may only read.
-        type: bool
-        default: false
-      options:
-        description: Mount options.
-        type: list
-        elements: str
-        choices: [discard, lazytime, noatime, nodev, noexec, nosuid]
   onboot:
     description: Whether it starts with the node.
     type: bool
