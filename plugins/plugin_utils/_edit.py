@@ -26,6 +26,8 @@ def edited(text: str, change: Change) -> str:
     # Imported here, because it costs as much as a whole short command that only reads.
     from ruamel.yaml import YAML  # noqa: PLC0415
 
+    ending = "\r\n" if "\r\n" in text else "\n"
+    text = text.replace("\r\n", "\n")
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096  # lines stay as long as the user made them
@@ -39,7 +41,7 @@ def edited(text: str, change: Change) -> str:
     result = _tidy(text, stream.getvalue())
     if lost := Counter(COMMENT.findall(text)) - Counter(COMMENT.findall(result)) - Counter(removed):
         raise ProjectError(f"psw cannot change psw.yml and keep this comment: {next(iter(lost))}", "make the change by hand, or move the comment")
-    return result
+    return result.replace("\n", ending)
 
 
 def _tidy(before: str, after: str) -> str:

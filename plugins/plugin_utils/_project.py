@@ -163,7 +163,7 @@ class Project:
     def _edit(self, change: _edit.Change) -> None:
         """Change ``psw.yml`` and keep the user's comments; a result that would not be valid is not written."""
         file = self.path / WISHES
-        text = _edit.edited(file.read_text(encoding="utf-8"), change)
+        text = _edit.edited(file.read_bytes().decode(), change)
         _schema.validate(_yaml.parse(text, file), "psw")
         write_atomic(file, text)
         for name in ("document", "wishes"):

@@ -74,6 +74,10 @@ def test_a_long_line_is_not_broken():
     assert _edit.edited(text, lambda tree: _edit.add_apps(tree, ["caddy"])) == text.replace("[]", "[caddy]")
 
 
+def test_lines_end_as_the_user_ended_them():
+    assert _edit.edited("apps: [] # a\r\n# b\r\n", lambda tree: _edit.add_apps(tree, ["caddy"])) == "apps: [caddy] # a\r\n# b\r\n"
+
+
 def test_an_edit_that_would_lose_a_comment_is_not_made():
     with pytest.raises(ProjectError) as caught:
         _edit.edited("apps: [\n  ollama, # the engine\n]\n", lambda tree: _edit.add_apps(tree, ["caddy"]))

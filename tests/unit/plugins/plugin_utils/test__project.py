@@ -187,6 +187,12 @@ def test_comments_stay_when_apps_come_and_go(project):
     assert WISHES.read_text() == before
 
 
+def test_a_file_from_windows_stays_one(project):
+    WISHES.write_bytes(b"schema: 1\r\ndomain: home.example\r\n")
+    Project.open().add_apps(["ollama"])
+    assert WISHES.read_bytes() == b"schema: 1\r\ndomain: home.example\r\napps: [ollama]\r\n"
+
+
 # --- records ---------------------------------------------------------------------------------------------------------
 def test_a_record_is_written_and_read_back(project):
     project.add_node("pve1", "h")
