@@ -92,8 +92,13 @@ def refuse_nouveau(found):
         )
 
 
-def refuse(found, todo, kernel_modules):
+def refuse(found, todo, version, kernel_modules):
     """Raise for what would fail half way, before anything is touched."""
+    if kernel_modules == NO_MODULES and found["loaded"] not in (None, version):
+        raise PswModuleError(
+            f"the node runs NVIDIA {found['loaded']}, so libraries of {version} would not work here. If {version} is recorded for the node, "
+            "run psw node setup-gpu for it, and then this again"
+        )
     if found["userspace"] and not found["by_run"]:
         raise PswModuleError(
             f"NVIDIA driver {found['userspace']} was installed from packages, and two ways of installing break each other. "

@@ -118,7 +118,7 @@ def main():
         changed = any(todo.values())
         before = _nvidia.describe_found(found, kernel_modules)
         if not module.check_mode:
-            _nvidia.refuse(found, todo, kernel_modules)
+            _nvidia.refuse(found, todo, version, kernel_modules)
             carry_out(module.params, found, todo)
             found = _nvidia.look() if changed else found
     except PswModuleError as exc:

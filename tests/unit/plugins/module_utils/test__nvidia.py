@@ -72,17 +72,23 @@ def test_only_what_is_missing_is_planned(found, kernel_modules, todo):
 def test_a_driver_from_packages_is_not_mixed_with_nvidias_installer():
     found = machine(by_run=False, userspace="590.48.01")
     with pytest.raises(PswModuleError, match=r"driver 590.48.01 was installed from packages"):
-        refuse(found, plan(found, VERSION, "open"), "open")
+        refuse(found, plan(found, VERSION, "open"), VERSION, "open")
+
+
+def test_libraries_that_would_not_fit_the_node_are_not_installed():
+    found = machine(modules={}, userspace=None, by_run=False, loaded="580.142")
+    with pytest.raises(PswModuleError, match=r"the node runs NVIDIA 580\.142, so libraries of 580\.159\.04 would not work here"):
+        refuse(found, plan(found, VERSION, "none"), VERSION, "none")
 
 
 def test_missing_headers_are_named_before_anything_is_touched():
     found = machine(modules={KERNEL: OPEN, NEXT: NONE})
     with pytest.raises(PswModuleError, match=f"the headers of kernel {NEXT} are missing.*Install proxmox-headers-{NEXT}"):
-        refuse(found, plan(found, VERSION, "open"), "open")
+        refuse(found, plan(found, VERSION, "open"), VERSION, "open")
 
 
 def test_missing_headers_do_not_matter_when_nothing_is_to_be_built():
-    refuse(machine(headers=[]), plan(machine(headers=[]), VERSION, "open"), "open")
+    refuse(machine(headers=[]), plan(machine(headers=[]), VERSION, "open"), VERSION, "open")
 
 
 def test_a_card_that_nouveau_holds_needs_a_reboot():
