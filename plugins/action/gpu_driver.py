@@ -24,6 +24,6 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(argument_spec=SPEC)
+        _result, arguments = self.validate_argument_spec(argument_spec=SPEC)
         options = options_of(arguments)
         return carry_out(lambda: choose(options["detected"], load_gpus(), options["vendor"] or None, options["version"] or None))
