@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(argument_spec=SPEC)
+        _result, arguments = self.validate_argument_spec(argument_spec=SPEC)
         options = options_of(arguments)
 
         def work() -> dict[str, Any]:
