@@ -15,6 +15,7 @@ SPEC = {
     "detected": {"type": "dict", "required": True},
     "vendor": {"type": "str"},
     "version": {"type": "str"},
+    "recorded": {"type": "str"},
 }
 
 
@@ -26,4 +27,5 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(argument_spec=SPEC)
         options = options_of(arguments)
-        return carry_out(lambda: choose(options["detected"], load_gpus(), options["vendor"] or None, options["version"] or None))
+        wishes = [options[name] or None for name in ("vendor", "version", "recorded")]
+        return carry_out(lambda: choose(options["detected"], load_gpus(), *wishes))

@@ -33,7 +33,10 @@ options:
     description: Use the GPUs of this vendor, whatever was selected.
     type: str
   version:
-    description: Full version of the driver, instead of the catalogue's.
+    description: Full version of the driver, instead of the recorded one or the catalogue's.
+    type: str
+  recorded:
+    description: The version that the node's record says is installed. It stays as long as it serves the kernel, because another one costs a reboot.
     type: str
 """
 

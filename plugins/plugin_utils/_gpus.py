@@ -110,34 +110,40 @@ def kernel_modules(cards: Iterable[Mapping[str, Any]], catalogue: Mapping[str, A
     return "proprietary" if needs["proprietary"] else "open"
 
 
-def nvidia_driver(cards: Iterable[Mapping[str, Any]], kernel: str, catalogue: Mapping[str, Any], version: str | None = None) -> dict[str, Any]:
-    """Return the driver for these cards on this kernel: {branch, version, source, kernel_modules}; the user may pin the version."""
+def nvidia_driver(
+    cards: Iterable[Mapping[str, Any]], kernel: str, catalogue: Mapping[str, Any], version: str | None = None, recorded: str | None = None
+) -> dict[str, Any]:
+    """Return the driver for these cards on this kernel: {branch, version, source, kernel_modules, toolkit}.
+
+    The user may pin the version. Else the recorded one stays as long as it serves, because another one costs a reboot.
+    """
     nvidia = catalogue["nvidia"]
     name = version.split(".")[0] if version else nvidia["branch"]
     if name not in nvidia["branches"]:
         known = ", ".join(nvidia["branches"])
-        raise Refusal(
-            "not_built_yet", f"psw cannot install NVIDIA's driver branch {name} yet; it installs {known}.", f"Leave the version out, or pin one of {known}."
-        )
+        hint = f"Leave the version out, or pin one of {known}."
+        raise Refusal("not_built_yet", f"psw cannot install NVIDIA's driver branch {name} yet; it installs {known}.", hint)
     branch = nvidia["branches"][name]
-    chosen = version or branch["version"]
     least = least_version(branch, kernel)
-    if least and version_key(chosen) < version_key(least):
+    if version and least and version_key(version) < version_key(least):
         raise Refusal(
             "driver_too_old_for_kernel",
-            f"NVIDIA driver {chosen} does not build on kernel {kernel}; {least} is the first that does.",
+            f"NVIDIA driver {version} does not build on kernel {kernel}; {least} is the first that does.",
             f"Pin {least} or later, or boot an older kernel (proxmox-boot-tool kernel pin).",
         )
+    stays = recorded and recorded.split(".")[0] == name and (not least or version_key(recorded) >= version_key(least))
     return {
         "branch": name,
-        "version": chosen,
+        "version": version or (recorded if stays else branch["version"]),
         "source": branch["sources"][0],
         "kernel_modules": kernel_modules(cards, catalogue),
         "toolkit": nvidia["toolkit"]["version"],
     }
 
 
-def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], vendor: str | None = None, version: str | None = None) -> dict[str, Any]:
+def choose(
+    detected: Mapping[str, Any], catalogue: Mapping[str, Any], vendor: str | None = None, version: str | None = None, recorded: str | None = None
+) -> dict[str, Any]:
     """Return {vendor, gpus, kernel, driver} for what gpu_detect found on a node; a node or vendor that psw cannot use is a refusal."""
     verdict = detected["verdict"]
     if not verdict["supported"]:
@@ -152,5 +158,5 @@ def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], vendor: st
             f"{gpus[0]['name']} ({gpus[0]['address']}) is fine, but psw cannot set up {VENDOR_NAMES[chosen]} GPUs yet.",
             "It sets up NVIDIA cards today.",
         )
-    recorded = [{key: gpu[key] for key in RECORDED if gpu[key] is not None} for gpu in gpus]
-    return {"vendor": chosen, "gpus": recorded, "kernel": detected["kernel"], "driver": nvidia_driver(gpus, detected["kernel"], catalogue, version)}
+    described = [{key: gpu[key] for key in RECORDED if gpu[key] is not None} for gpu in gpus]
+    return {"vendor": chosen, "gpus": described, "kernel": detected["kernel"], "driver": nvidia_driver(gpus, detected["kernel"], catalogue, version, recorded)}

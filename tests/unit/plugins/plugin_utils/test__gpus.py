@@ -112,6 +112,23 @@ def test_a_pinned_version_that_does_not_build_on_the_kernel_is_refused():
     assert refused.value.code == "driver_too_old_for_kernel"
 
 
+@pytest.mark.parametrize(
+    ("kernel", "recorded", "version"),
+    [
+        ("6.17.2-1-pve", "580.178.04", "580.178.04"),
+        ("6.17.2-1-pve", "580.142", "580.142"),
+        ("7.1.1-1-pve", "580.142", "580.159.04"),
+        ("6.17.2-1-pve", "550.163.01", "580.159.04"),
+    ],
+)
+def test_a_recorded_version_stays_as_long_as_it_serves(kernel, recorded, version):
+    assert nvidia_driver([RTX_3060], kernel, CATALOGUE, recorded=recorded)["version"] == version
+
+
+def test_a_pinned_version_wins_over_the_recorded_one():
+    assert nvidia_driver([RTX_3060], "6.17.2-1-pve", CATALOGUE, "580.142", "580.178.04")["version"] == "580.142"
+
+
 def test_a_pinned_version_of_another_branch_is_refused_by_name():
     with pytest.raises(Refusal, match="branch 595 yet; it installs 580") as refused:
         nvidia_driver([RTX_3060], "6.17.2-1-pve", CATALOGUE, "595.71.05")
