@@ -159,3 +159,10 @@ def test_the_front_door_shows_what_the_plan_says_and_nothing_else(role):
     assert "reverse_proxy 192.0.2.31:80 {" in text
     assert text.count("flush_interval -1") == 2
     assert text.count("tls internal") == 2
+
+
+def test_the_network_waits_for_the_directory_that_podman_keeps_network_namespaces_in(role):
+    text = role("container_host").template("network.j2")
+
+    assert "After=user-runtime-dir@0.service\n" in text
+    assert "/var/lib/systemd/linger/root" in [file["path"] for file in role("container_host").variables["__container_host_files"]]
