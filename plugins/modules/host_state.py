@@ -105,12 +105,15 @@ actions:
   sample: [install lighttpd, restart lighttpd.service]
 """
 
+import contextlib
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._file_options import DIRECTORIES, files_option, list_of, path_wishes
 from ansible_collections.psw.ai.plugins.module_utils._host import plan_host
 from ansible_collections.psw.ai.plugins.module_utils._host_state import gather, perform
+from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
 from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
 
 SPEC = {
@@ -161,9 +164,11 @@ def converge(module):
 def main():
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        module.exit_json(**converge(module))
+        with contextlib.nullcontext() if module.check_mode else one_at_a_time("host"):
+            result = converge(module)
     except PswModuleError as exc:
         module.fail_json(msg=str(exc))
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -123,22 +123,24 @@ restarted:
   type: dict
   sample: {hello.service: its unit file changed}
 ready:
-  description: Whether all of O(ready) answered. Not asked in check mode when there is something to do.
+  description: Whether all of O(ready) answered. Nothing is asked in check mode.
   returned: always
   type: bool
 """
+
+import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils import _app_options
 from ansible_collections.psw.ai.plugins.module_utils._app import plan_app
 from ansible_collections.psw.ai.plugins.module_utils._app_state import await_ready, gather, perform, refused_units
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
 from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
 
 
-def converge(module):
+def converge(module, wish):
     """Bring the app to its wished state and return what was done."""
-    wish = _app_options.read(module.params)
     plan = plan_app(wish, gather(wish, without_podman=module.check_mode))
     refused = refused_units(wish, plan)
     if refused and not module.check_mode:
@@ -147,25 +149,27 @@ def converge(module):
         module.warn(warning)
     if plan.steps and not module.check_mode:
         perform(wish, plan)
-    ready = not wish["ready"]
     if not module.check_mode:
         await_ready(wish)
-        ready = True
     return {
         "changed": bool(plan.steps),
         "actions": [sentence(step) for step in plan.steps if step.op != "note"],
         "restarted": plan.restarts,
-        "ready": ready,
+        "ready": not (module.check_mode and wish["ready"]),
         "diff": [step.diff for step in plan.steps if step.diff],
     }
 
 
 def main():
     module = AnsibleModule(argument_spec=_app_options.SPEC, supports_check_mode=True)
+    name = module.params["name"]
     try:
-        module.exit_json(**converge(module))
+        wish = _app_options.read(module.params)
+        with contextlib.nullcontext() if module.check_mode else one_at_a_time(f"app-{name}"):
+            result = converge(module, wish)
     except PswModuleError as exc:
-        module.fail_json(msg="app {0}: {1}".format(module.params["name"], exc))
+        module.fail_json(msg=f"app {name}: {exc}")
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

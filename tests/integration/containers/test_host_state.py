@@ -13,7 +13,7 @@ def options(seconds="1d", setting="a", program="/bin/sleep"):
         "files": [
             {"path": "/etc/systemd/system/nap.service", "content": SERVICE.format(program=program, seconds=seconds), "restart": ["nap.service"]},
             {"path": "/etc/nap/nap.conf", "content": f"setting = {setting}\n", "restart": ["nap.service"]},
-            {"path": "/etc/nap/password", "secret_content": "s3cr3t", "mode": "0600"},
+            {"path": "/etc/nap/password", "secret_content": "only-in-a-file", "mode": "0600"},
         ],
         "links": [{"path": "/etc/nap/current", "to": "nap.conf"}],
         "absent": ["/etc/nap/old.conf"],
@@ -47,7 +47,7 @@ def test_from_nothing_in_one_call_and_nothing_to_do_after(machine):
     assert machine.run("systemctl", "is-active", "nap.service").stdout == "active\n"
     assert machine.run("systemctl", "is-enabled", "nap.service").stdout == "enabled\n"
     assert machine.run("systemctl", "is-enabled", "apt-daily.timer", check=False).stdout == "masked\n"
-    assert "s3cr3t" not in str(done)
+    assert "only-in-a-file" not in str(done)
     again = machine.module("host_state", **options())
     assert (again["changed"], again["actions"], again["diff"]) == (False, [], [])
 

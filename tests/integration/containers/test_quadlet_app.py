@@ -2,6 +2,7 @@
 """Apps on a real machine: the real quadlet generator, podman and systemd."""
 
 import json
+import time
 
 import pytest
 
@@ -157,6 +158,14 @@ def test_killed_between_two_steps_the_next_run_finishes(running, heal, moment):
         == "2\ngreeting = after the kill\nafter the kill\n"
     )
     heal(app())
+
+
+def test_a_run_that_outlived_its_psw_is_waited_for(running):
+    holder = "import fcntl, time; f = open('/run/psw/app-hello.lock', 'a'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(3)"
+    running.run("sh", "-c", f'mkdir -p /run/psw; python3 -c "{holder}" >/run/holder 2>&1 & until grep -q held /run/holder; do sleep 0.1; done')
+    started = time.monotonic()
+    assert running.module("quadlet_app", **app())["ready"]
+    assert time.monotonic() - started > 2
 
 
 def test_a_key_that_quadlet_does_not_know_is_refused_before_anything_changes(running):
