@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the script in the container decides, on an Open WebUI in memory; the real ones are in tests/integration/openwebui."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.psw.ai.plugins.module_utils import _openwebui_keys as keys
+
+EMAIL = "psw-probe@psw.local"
+
+
+class Table:
+    """Accounts, keys and groups behind the names of Open WebUI's ORM; asynchronous or not, as the releases are."""
+
+    def __init__(self, *, waits):
+        self.waits = waits
+        self.accounts, self.keys, self.groups, self.members, self.writes = [], {}, [], {}, []
+
+    def __getattr__(self, name):
+        call = getattr(type(self), f"_{name}")
+
+        async def later(*args, **kwargs):
+            return call(self, *args, **kwargs)
+
+        return later if self.waits else lambda *args, **kwargs: call(self, *args, **kwargs)
+
+    def _get_user_by_email(self, email):
+        return next((user for user in self.accounts if user.email == email), None)
+
+    def _get_first_user(self):
+        return self.accounts[0] if self.accounts else None
+
+    def _get_user_by_api_key(self, key):
+        return next((user for user in self.accounts if self.keys.get(user.id) == key), None)
+
+    def _get_user_api_key_by_id(self, user):
+        return self.keys.get(user)
+
+    def _insert_new_auth(self, email, password, name, role):
+        assert password == ""
+        self.writes.append("user")
+        self.accounts.append(SimpleNamespace(id=f"id-{len(self.accounts)}", email=email, name=name, role=role))
+        return self.accounts[-1]
+
+    def _update_user_role_by_id(self, user, role):
+        self.writes.append("role")
+        next(account for account in self.accounts if account.id == user).role = role
+
+    def _update_user_api_key_by_id(self, user, key):
+        self.writes.append("key")
+        self.keys[user] = key
+        return True
+
+    def _delete_user_api_key_by_id(self, user):
+        self.keys.pop(user, None)
+
+    def _delete_auth_by_id(self, user):
+        self.writes.append("removal")
+        self.accounts = [account for account in self.accounts if account.id != user]
+        return True
+
+    def _get_all_groups(self):
+        return self.groups
+
+    def _insert_new_group(self, _owner, form):
+        self.writes.append("group")
+        self.groups.append(SimpleNamespace(id="group", **form))
+        return self.groups[-1]
+
+    def _update_group_by_id(self, _group, form):
+        self.writes.append("permissions")
+        self.groups[0].permissions = form["permissions"]
+
+    def _get_group_user_ids_by_id(self, group):
+        return list(self.members.get(group, []))
+
+    def _add_users_to_group(self, group, users):
+        self.writes.append("member")
+        self.members.setdefault(group, []).extend(users)
+
+
+@pytest.fixture(params=[True, False], ids=["asynchronous", "synchronous"])
+def table(request):
+    found = Table(waits=request.param)
+    found.accounts.append(SimpleNamespace(id="first", email="admin@home.example", name="Administrator", role="admin"))
+    return found
+
+
+@pytest.fixture
+def ask(table):
+    groups = SimpleNamespace(Groups=table, GroupForm=dict, GroupUpdateForm=dict)
+    webui = keys.OpenWebUI(SimpleNamespace(Users=table), SimpleNamespace(Auths=table), groups)
+
+    def call(key=None, state="present", *, check=False, role="user", email=EMAIL):
+        consumer = {"consumer": "probe", "email": email, "name": "psw: probe", "role": role, "key": key}
+        table.writes.clear()
+        request = {"state": state, "check": check, "group": "psw-service", "consumers": [consumer]}
+        return asyncio.run(keys.serve(webui, request))["consumers"][0]
+
+    return call
+
+
+def test_the_first_time_makes_user_group_membership_and_key(table, ask):
+    answer = ask()
+
+    assert (answer["status"], answer["before"]) == ("minted", {"user": "absent"})
+    assert table.keys == {"id-1": answer["key"]}
+    assert table.writes == ["group", "user", "member", "key"]
+
+
+def test_a_key_that_works_is_left_alone(table, ask):
+    again = ask(ask()["key"])
+
+    assert (again["status"], again["changed"], table.writes) == ("valid", False, [])
+
+
+@pytest.mark.parametrize(
+    "revoke",
+    [
+        lambda table: table.keys.clear(),
+        lambda table: setattr(table.accounts[1], "role", "pending"),
+        lambda table: table.members.clear(),
+        lambda table: setattr(table.groups[0], "permissions", {}),
+        lambda table: table.accounts.pop(),
+    ],
+    ids=["key deleted", "account switched off", "taken out of the group", "group without its permission", "account deleted"],
+)
+def test_whatever_revoked_a_key_it_is_drift_and_never_works_again(table, ask, revoke):
+    old = ask()["key"]
+    revoke(table)
+
+    assert ask(old, "validated")["status"] == "drift"
+    assert table.writes == []
+    healed = ask(old)
+
+    assert healed["status"] == "rotated"
+    assert list(table.keys.values()) != [old]
+    assert ask(healed["key"])["status"] == "valid"
+
+
+def test_a_wider_group_is_narrowed_again(table, ask):
+    key = ask()["key"]
+    table.groups[0].permissions = {"features": {"api_keys": True, "web_search": True}}
+
+    ask(key)
+
+    assert table.groups[0].permissions == {"features": {"api_keys": True}}
+
+
+def test_another_role_changes_the_account_and_not_the_key(table, ask):
+    key = ask()["key"]
+
+    answer = ask(key, role="admin")
+
+    assert (answer["status"], answer["changed"], table.writes) == ("valid", True, ["role"])
+
+
+@pytest.mark.parametrize("state", ["present", "rotated", "absent"])
+def test_check_mode_writes_nothing(table, ask, state):
+    key = ask()["key"]
+    table.keys.clear()
+
+    assert ask(key, state, check=True)["changed"]
+    assert table.writes == []
+
+
+def test_a_removed_consumer_leaves_neither_user_nor_key(table, ask):
+    ask(state="absent")
+    assert table.writes == []
+
+    ask(ask()["key"], "absent")
+
+    assert ([user.id for user in table.accounts], table.keys) == (["first"], {})
+
+
+def test_the_first_account_is_never_made_here(table, ask):
+    table.accounts.clear()
+
+    with pytest.raises(keys.RefusedError, match="Open WebUI has no account yet"):
+        ask()
+    assert table.writes == []
+
+
+def test_the_first_account_is_never_touched(table, ask):
+    for state in ("present", "rotated", "absent"):
+        with pytest.raises(keys.RefusedError, match="which nobody can remove"):
+            ask(email="admin@home.example", state=state)
+    assert table.writes == []
