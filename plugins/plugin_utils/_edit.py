@@ -92,7 +92,7 @@ def _append(items: Any, name: str) -> None:
     below = items.ca.items.get(len(items) - 1) if items else None
     items.append(name)
     if below and below[0] and not items.fa.flow_style():
-        own, _, rest = below[0].value.partition("\n")
+        own, _newline, rest = below[0].value.partition("\n")
         if rest:
             below[0].value = f"{own}\n"
             _attach(items, len(items) - 1, f"\n{rest}")
@@ -105,7 +105,7 @@ def _remove(tree: Any, key: str, index: int) -> list[str]:
     del items[index]
     if not tokens or not tokens[0] or items.fa.flow_style():
         return []
-    own, _, below = tokens[0].value.partition("\n")
+    own, _newline, below = tokens[0].value.partition("\n")
     if below.strip():
         _attach(items, max(index - 1, 0), f"\n{below}") if items else _attach(tree, key, f"\n{below}")
     return [own.strip()] if own.strip() else []

@@ -45,7 +45,7 @@ class _Planning:
             raise Refusal("no_node", "psw.yml names no node to run on", "add one with: psw node add NAME --host ADDRESS")
         targets: Plan = {}
         for kind, name in TARGETS.items():
-            mine = [app for app, _ in apps if self.catalog.app(app)["target"] == kind]
+            mine = [app for app, _why in apps if self.catalog.app(app)["target"] == kind]
             if mine:
                 targets[name] = self._target(kind, self._place(name, kind, targets), mine)
         self._refuse_over_budget(targets)

@@ -117,7 +117,7 @@ class Project:
         before = self.wished_apps(catalog)
         wished = catalog.wished(names)
         new = [name for name in wished if name not in before]
-        ran = {name for name, _ in catalog.expand(before)}
+        ran = {name for name, _why in catalog.expand(before)}
         if new:
             self._edit(lambda tree: _edit.add_apps(tree, new))
         return [(name, reason) for name, reason in catalog.expand([*before, *new]) if name not in ran or name in new]
@@ -128,7 +128,7 @@ class Project:
         before = self.wished_apps(catalog)
         gone = catalog.wished(names)
         left = [name for name in before if name not in gone]
-        ran, runs = catalog.expand(before), [name for name, _ in catalog.expand(left)]
+        ran, runs = catalog.expand(before), [name for name, _why in catalog.expand(left)]
         for name in gone:
             if name in runs:
                 raise _needed(name, [user for user in left if name in dict(catalog.expand([user]))])

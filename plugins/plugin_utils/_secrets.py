@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Letters and digits only: no program, URL or shell reads anything into them.
 ALPHABET = string.ascii_letters + string.digits
 GENERATORS: dict[str, Callable[[int], str]] = {
-    "password": lambda length: "".join(secrets.choice(ALPHABET) for _ in range(length)),
+    "password": lambda length: "".join(secrets.choice(ALPHABET) for _character in range(length)),
     "hex": lambda length: secrets.token_hex(length)[:length],
 }
 Wanted = Mapping[str, Mapping[str, Mapping[str, Any]]]
