@@ -104,3 +104,15 @@ def test_what_goes_wrong_on_the_way_is_said_and_the_next_run_finishes(machine):
     assert waiting.setup()[0] == 0
     for kernel in ("6.17.2-1-pve", "6.17.4-2-pve"):
         assert waiting.shell(f"modinfo -k {kernel} -F vermagic nvidia").split()[0] == kernel
+
+
+def test_libraries_that_do_not_fit_take_the_gpu_away_from_podman_until_a_converge(project, machines):
+    project.run("deploy", "converge")
+    libraries, spec = "/usr/lib/x86_64-linux-gnu", "/etc/cdi/nvidia.yaml"
+    machines.target("ollama", f"cp {libraries}/libcuda.so.{VERSION} {libraries}/libcuda.so.580.142 && ln -sfn libcuda.so.580.142 {libraries}/libcuda.so.1")
+    assert machines.target("ollama", "systemctl restart psw-nvidia-cdi", check=False).returncode != 0
+    said = machines.target("ollama", "journalctl -u psw-nvidia-cdi --no-pager -n 20").stdout
+    assert f"psw: userspace: the node runs NVIDIA {VERSION}, this container has 580.142; run: psw deploy converge" in said
+    assert machines.target("ollama", f"test -e {spec}", check=False).returncode != 0
+    project.run("deploy", "converge")
+    assert f"libcuda.so.{VERSION}" in machines.target("ollama", f"cat {spec}").stdout
