@@ -20,8 +20,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details:
-      - A container that does not answer yet counts as one without service users.
+    details: A container that does not answer yet counts as one without service users.
   diff_mode:
     support: full
     details:
@@ -106,6 +105,7 @@ status:
   type: str
 """
 
+import inspect
 import json
 
 from ansible.module_utils.basic import AnsibleModule
@@ -115,7 +115,7 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 
 def source():
     """Return the text of the helper, from wherever Ansible has put it: in a directory or inside a zip file."""
-    return keys.__spec__.loader.get_source(keys.__name__)
+    return inspect.getsource(keys)
 
 
 def request_of(params, check_mode):

@@ -25,7 +25,7 @@ def keys(podman, capsys):
         with patch_module_args(args), pytest.raises(SystemExit):
             openwebui_service_key.main()
         result = json.loads(capsys.readouterr().out)
-        assert bool(result.get("failed")) is fails, result
+        assert bool(result.get("failed")) is fails, result["msg"]
         assert "sk-" not in argv.read_text()
         assert "sk-" not in json.dumps(result.get("diff", ""))
         return result if fails else {**result, **{item["consumer"]: item for item in result["consumers"]}}

@@ -47,7 +47,7 @@ def test_key_and_code_go_in_on_stdin_and_the_command_line_is_always_the_same(run
 
     assert (run.folder / "argv").read_text() == "exec --interactive openwebui python -\n"
     text = (run.folder / "stdin").read_text()
-    ast.parse(text)
+    assert "main" in [item.name for item in ast.parse(text).body if isinstance(item, ast.FunctionDef)]
     assert request_in(text)["consumers"] == [
         {"consumer": "probe", "email": "psw-probe@psw.local", "name": "psw: probe", "role": "user", "key": STORED},
     ]
