@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import signal
 import stat
@@ -103,7 +104,8 @@ def test_a_delegated_failure_names_the_node(converge, on_this_machine):
     on_this_machine("pve1")
     task = {"name": "Make the container", "ansible.builtin.command": "false", "delegate_to": "pve1"}
     answer = converge([task])
-    assert "error: node pve1, task 'Make the container' failed: non-zero return code\n" in answer.stderr
+    # The reason is the module's own, and releases of ansible-core word it differently.
+    assert re.search(r"error: node pve1, task 'Make the container' failed: .*non-zero return code", answer.stderr)
 
 
 def test_a_refusal_of_a_task_is_a_refusal(converge, tmp_path, monkeypatch):
