@@ -46,6 +46,7 @@ class Machine:
 
 @pytest.fixture
 def machine():
+    down(NAME)  # what a killed run may have left
     yield Machine
     down(NAME)
 
