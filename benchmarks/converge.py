@@ -84,7 +84,8 @@ def _plain(scratch: Path, checks: list[Check], addresses: dict[str, str], key: P
     hosts = {name: {"ansible_host": address, **settings} for name, address in addresses.items()}
     (scratch / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}  # default settings means no settings
-    return _caller({**plain, "ANSIBLE_CONFIG": "/dev/null"}, BIN / "ansible-playbook", "-i", scratch / "hosts.yml", scratch / "plain.yml")
+    (scratch / "ansible.cfg").touch()
+    return _caller({**plain, "ANSIBLE_CONFIG": str(scratch / "ansible.cfg")}, BIN / "ansible-playbook", "-i", scratch / "hosts.yml", scratch / "plain.yml")
 
 
 def _pyinfra(scratch: Path, checks: list[Check], addresses: dict[str, str], key: Path) -> Callable[[], None]:
