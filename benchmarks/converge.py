@@ -19,6 +19,11 @@ from lab.project import LabProject
 BIN = Path(sys.executable).parent
 
 
+def _literal(text: str) -> str:
+    """Return text that Ansible takes as it is: podman's formats look like Jinja."""
+    return f"{{% raw %}}{text}{{% endraw %}}" if "{" in text else text
+
+
 def _task(check: Check) -> dict[str, Any]:
     """Return the check as the task that anybody would write first."""
     builtin = "ansible.builtin."
@@ -28,14 +33,14 @@ def _task(check: Check) -> dict[str, Any]:
         case "directory":
             action = {f"{builtin}file": {"path": check.name, "state": "directory", "mode": check.mode}}
         case "file":
-            action = {f"{builtin}copy": {"dest": check.name, "content": check.content, "mode": check.mode}}
+            action = {f"{builtin}copy": {"dest": check.name, "content": _literal(check.content), "mode": check.mode}}
         case "service":
             action = {f"{builtin}systemd_service": {"name": check.name, "state": "started"}}
         case _:
-            action = {f"{builtin}shell": check.name, "register": "seen", "changed_when": False}
+            action = {f"{builtin}shell": _literal(check.name), "register": "seen", "changed_when": False}
             if check.expect:
                 action["failed_when"] = f"{json.dumps(check.expect)} not in seen.stdout"
-    return {"name": f"{check.kind} {check.name}"[:120], **action}
+    return {"name": _literal(f"{check.kind} {check.name}"), **action}
 
 
 def playbook(checks: list[Check]) -> str:
