@@ -57,7 +57,7 @@ from io import StringIO
 from pyinfra import host
 from pyinfra.operations import apt, files, server, systemd
 
-for check in json.load(open(os.environ["CHECKS"])):
+for check in host.loop(json.load(open(os.environ["CHECKS"]))):  # its own loop keeps the order of operations
     if check["host"] != host.data.name:
         continue
     kind, name = check["kind"], check["name"]
