@@ -105,9 +105,9 @@ def _no_services() -> Iterator[None]:
 
 
 def apt_uris(sources: Sequence[Path] | None = None) -> dict[str, str]:
-    """Return the machine's own mirrors: {"debian": uri, "security": uri}; Debian's where the machine names none."""
+    """Return the machine's own mirrors: {"debian": uri, "security": uri}; the second beside the first where it is not named."""
     files = sources if sources is not None else [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
-    uris = {"debian": "http://deb.debian.org/debian", "security": "http://deb.debian.org/debian-security"}
+    uris: dict[str, str] = {}
     for file in files:
         if file.suffix not in {".list", ".sources"} or not file.is_file():
             continue
@@ -117,7 +117,9 @@ def apt_uris(sources: Sequence[Path] | None = None) -> dict[str, str]:
                 uris["debian"] = clean
             elif clean.endswith("/debian-security"):
                 uris["security"] = clean
-    return uris
+    if "debian" not in uris:
+        raise LabError("no Debian mirror in /etc/apt: the lab builds Debian 13 from this machine's own; name one in /etc/apt/sources.list.d")
+    return {"debian": uris["debian"], "security": uris.get("security", f"{uris['debian']}-security")}
 
 
 def trixie_sources() -> str:

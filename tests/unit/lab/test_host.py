@@ -1,6 +1,8 @@
 """What the lab reads from the machine under it."""
 
-from lab.host import apt_uris, missing_packages
+import pytest
+
+from lab.host import LabError, apt_uris, missing_packages
 from lab.registry import mirrors
 from lab.rootfs import machine_certificates
 from lab.services import dnsmasq_config
@@ -16,10 +18,11 @@ def test_the_machines_own_mirrors_are_used(tmp_path):
     assert apt_uris([one, two]) == {"debian": "http://mirror.example/debian", "security": "http://mirror.example/debian-security"}
 
 
-def test_without_any_source_debians_own_mirrors_are_used(tmp_path):
+def test_a_machine_without_any_mirror_is_told_so(tmp_path):
     off = tmp_path / "debian.sources.disabled"
     off.write_text("URIs: http://mirror.example/debian\n", encoding="utf-8")
-    assert apt_uris([off]) == {"debian": "http://deb.debian.org/debian", "security": "http://deb.debian.org/debian-security"}
+    with pytest.raises(LabError, match="no Debian mirror in /etc/apt"):
+        apt_uris([off])
 
 
 def test_only_packages_of_missing_programs_are_installed():
