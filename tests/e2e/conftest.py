@@ -13,7 +13,7 @@ from lab.lab import down, up
 from lab.project import LabProject
 
 REPO = Path(__file__).parents[2]
-NAME = "molecule"  # shared with the Molecule scenarios: what they built is what these tests look at
+NAME = os.environ.get("PSW_MOLECULE_LAB", "molecule")  # shared with the Molecule scenarios: what they built is what these tests look at
 
 
 @dataclass(frozen=True)
