@@ -89,12 +89,15 @@ class Secrets:
                 return False
             return self._write({(app, name): value})
 
-    def remove(self, app: str, name: str) -> bool:
-        """Forget one secret; False when it was not there."""
+    def remove(self, app: str, name: str | None = None) -> bool:
+        """Forget one secret, or without a name all that the app has; False when there was nothing to forget."""
         with mutex(self.project.path, "secrets"):
-            if name not in self.read().get(app, {}):
+            there = self.read()
+            if app not in there or (name is not None and name not in there[app]):
                 return False
-            self._on_a_copy(lambda copy: _sops.unset_value(copy, ["apps", app, name], self.file))
+            whole = name is None or list(there[app]) == [name]
+            keys = ["apps", app] if whole else ["apps", app, str(name)]
+            self._on_a_copy(lambda copy: _sops.unset_value(copy, keys, self.file))
             return True
 
     def _write(self, values: Mapping[tuple[str, str], str]) -> bool:

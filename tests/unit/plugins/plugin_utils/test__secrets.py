@@ -159,7 +159,29 @@ def test_a_removed_secret_is_gone_and_the_others_stay(full):
     before = full.read()
     assert full.remove("probe", "probe_openwebui_service_key")
     assert not full.remove("probe", "probe_openwebui_service_key")
-    assert {app: values for app, values in full.read().items() if values} == {app: values for app, values in before.items() if app != "probe"}
+    assert full.read() == {app: values for app, values in before.items() if app != "probe"}
+
+
+def test_a_removed_secret_leaves_the_others_of_its_app(full):
+    full.set("probe", "key", "value")
+    assert full.remove("probe", "key")
+    assert full.read()["probe"] == {"probe_openwebui_service_key": "sk-0123"}
+
+
+def test_an_app_is_forgotten_with_all_its_secrets_and_no_other(full):
+    full.set("probe", "key", "value")
+    before = full.read()
+    assert full.remove("probe")
+    assert not full.remove("probe")
+    assert full.read() == {app: values for app, values in before.items() if app != "probe"}
+
+
+def test_the_last_secret_of_all_can_be_removed_and_another_stored(secrets):
+    secrets.set("probe", "key", "value")
+    assert secrets.remove("probe")
+    assert secrets.read() == {}
+    assert secrets.set("probe", "key", "value")
+    assert secrets.get("probe", "key") == "value"
 
 
 def test_what_a_killed_psw_left_is_taken_away(full):
