@@ -12,6 +12,9 @@ description:
   - Keeps one service user with exactly one API key per consumer, through Open WebUI's own ORM in its running container.
   - Nobody can log in as a service user, because no password fits it. Unless it is an admin, it may use a key only because it is in the service group.
   - All consumers of a call are handled in one pass, which costs little more than one of them.
+  - A run that finds nothing to do does without the ORM, whose import takes more than a second. It reads the rows by which the running server decides about
+    each request, in SQLite or PostgreSQL, which are the account behind each stored key with its role, and the service group with its permissions and members.
+    Whatever differs or cannot be read so is looked at again, and written, through the ORM.
   - No key is ever part of a command line; a new key is in the result, so give the task C(no_log).
 author:
   - the psw authors (@psw-ai)
@@ -105,17 +108,12 @@ status:
   type: str
 """
 
-import inspect
 import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils import _openwebui_keys as keys
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
-
-
-def source():
-    """Return the text of the helper, from wherever Ansible has put it: in a directory or inside a zip file."""
-    return inspect.getsource(keys)
+from ansible_collections.psw.ai.plugins.module_utils._openwebui_keys import GROUP_PERMISSIONS
+from ansible_collections.psw.ai.plugins.module_utils._openwebui_program import answer_of, program
 
 
 def request_of(params, check_mode):
@@ -130,27 +128,13 @@ def request_of(params, check_mode):
         }
         for item in params["consumers"]
     ]
-    return {"state": params["state"], "check": check_mode, "group": params["group"], "consumers": consumers}
-
-
-def answer_of(container, result):
-    """Return the helper's answer from what its process wrote."""
-    code, out, err = result
-    for line in out.splitlines():
-        if line.startswith(keys.MARK):
-            answer = json.loads(line[len(keys.MARK) :])
-            if "error" in answer:
-                raise PswModuleError(answer["error"])
-            return answer["consumers"]
-    last = "\n".join(err.strip().splitlines()[-5:])
-    raise PswModuleError(f"the container {container} did not answer (exit code {code}): {last}")
+    return {"state": params["state"], "check": check_mode, "group": params["group"], "permissions": GROUP_PERMISSIONS, "consumers": consumers}
 
 
 def ask(module, request):
     """Run the helper in the container; code and request go in on stdin, so that no key shows in a process list."""
-    program = f"{source()}\n\nmain({json.dumps(request)!r})\n"
     argv = [module.get_bin_path("podman", required=True), "exec", "--interactive", module.params["container"], "python", "-"]
-    return answer_of(module.params["container"], module.run_command(argv, data=program))
+    return answer_of(module.params["container"], module.run_command(argv, data=program(request)))
 
 
 def foretold(request):

@@ -1,6 +1,7 @@
 """A real Open WebUI per release, installed by uv and started with the settings of the catalogue; only torch and its kin are left out."""
 
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -97,8 +98,9 @@ class Server:
         except (OSError, ValueError):
             return 0, None
 
+    @functools.cached_property
     def admin_token(self):
-        return self.get("/api/v1/auths/signin", data=ADMIN)[1]["token"]
+        return self.get("/api/v1/auths/signin", data=ADMIN)[1]["token"]  # once: it takes 15 in 3 minutes
 
 
 @pytest.fixture(scope="session")
@@ -125,8 +127,8 @@ def webui(start_server):
 def podman(tmp_path, monkeypatch):
     """Put a `podman` into PATH that runs `exec --interactive openwebui python -` with the Python and the settings of a server."""
 
-    def use(server):
-        env = " ".join(f"'{name}={value}'" for name, value in server.env.items())
+    def use(server, **more):
+        env = " ".join(f"'{name}={value}'" for name, value in {**server.env, **more}.items())
         script = tmp_path / "podman"
         script.write_text(
             f'#!/bin/sh\necho "$@" >>{tmp_path}/argv\n[ "$*" = "exec --interactive openwebui python -" ] || exit 125\n'

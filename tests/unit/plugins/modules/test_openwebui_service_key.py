@@ -2,11 +2,12 @@
 """The module's own part: what goes into the container, and what is made of the answer. The rest is in tests/integration/openwebui."""
 
 import ast
+import inspect
 import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.psw.ai.plugins.module_utils import _openwebui_keys
+from ansible_collections.psw.ai.plugins.module_utils import _openwebui_glance, _openwebui_keys
 from ansible_collections.psw.ai.plugins.modules import openwebui_service_key
 
 STORED = "sk-11111111111111111111111111111111"
@@ -39,7 +40,7 @@ def run(tmp_path, monkeypatch, capsys):
 
 
 def request_in(text):
-    return json.loads(ast.literal_eval(text.rpartition("\nmain(")[2].strip().removesuffix(")")))
+    return json.loads(ast.literal_eval(text.partition('["main"](')[2].splitlines()[0].removesuffix(")")))
 
 
 def test_key_and_code_go_in_on_stdin_and_the_command_line_is_always_the_same(run):
@@ -47,7 +48,7 @@ def test_key_and_code_go_in_on_stdin_and_the_command_line_is_always_the_same(run
 
     assert (run.folder / "argv").read_text() == "exec --interactive openwebui python -\n"
     text = (run.folder / "stdin").read_text()
-    assert "main" in [item.name for item in ast.parse(text).body if isinstance(item, ast.FunctionDef)]
+    ast.parse(text)
     assert request_in(text)["consumers"] == [
         {"consumer": "probe", "email": "psw-probe@psw.local", "name": "psw: probe", "role": "user", "key": STORED},
     ]
@@ -88,6 +89,6 @@ def test_a_first_run_in_check_mode_foretells_the_keys(run):
 
 
 def test_the_script_never_sets_what_makes_the_image_move_its_data_away():
-    code = ast.dump(ast.parse(openwebui_service_key.source()))
+    code = "".join(ast.dump(ast.parse(inspect.getsource(part))) for part in (_openwebui_glance, _openwebui_keys))
 
     assert "FROM_INIT_PY" not in code
