@@ -56,6 +56,13 @@ def key(name: str) -> str:
     return public.read_text(encoding="utf-8")
 
 
+def fingerprint(name: str) -> str:
+    """Return the fingerprint of a vendor's key."""
+    key(name)
+    lines = _gpg(name, "--with-colons", "--list-keys").splitlines()
+    return next(line.split(":")[9] for line in lines if line.startswith("fpr:"))
+
+
 def keyring(name: str, file: Path) -> None:
     """Write a vendor's public key as a keyring that apt reads."""
     key(name)

@@ -83,16 +83,12 @@ def plan(found, version, kernel_modules):
     return {"install": install, "build": build, "load": found["loaded"] is None}
 
 
-def refuse_nouveau(found):
-    """Raise when the kernel's own driver holds a card; a reboot frees it, once modprobe's rules keep nouveau away."""
-    if found["nouveau"]:
-        raise PswModuleError(
-            f"the nouveau driver holds {', '.join(found['nouveau'])}, so NVIDIA's cannot be installed. nouveau is switched off from the next boot on: "
-            "reboot the node and run this again"
-        )
+def nouveau_first(found, todo, kernel_modules):
+    """Tell whether the kernel's own driver holds a card, so that a reboot must come before the installation."""
+    return bool(found["nouveau"]) and todo["install"] and kernel_modules != NO_MODULES
 
 
-def refuse(found, todo, version, kernel_modules):
+def refuse(found, version, kernel_modules):
     """Raise for what would fail half way, before anything is touched."""
     if kernel_modules == NO_MODULES and found["loaded"] not in (None, version):
         raise PswModuleError(
@@ -104,14 +100,30 @@ def refuse(found, todo, version, kernel_modules):
             f"NVIDIA driver {found['userspace']} was installed from packages, and two ways of installing break each other. "
             "Remove those packages (apt-get purge 'nvidia-*' 'libcuda1' 'libnvidia-*'; do not autoremove) and run this again"
         )
-    if kernel_modules == NO_MODULES:
+
+
+def refuse_headers(found, todo, kernel_modules):
+    """Raise when a module is to be built for a kernel whose headers are missing."""
+    if kernel_modules == NO_MODULES or not (todo["install"] or todo["build"]):
         return
-    lacking = [name for name in [found["kernel"], *todo["build"]] if (todo["install"] or todo["build"]) and name not in found["headers"]]
+    lacking = [name for name in [found["kernel"], *todo["build"]] if name not in found["headers"]]
     if lacking:
         raise PswModuleError(
             f"the headers of kernel {lacking[0]} are missing, so its module cannot be built. "
             f"Install proxmox-headers-{lacking[0]}, or remove that kernel, and run this again"
         )
+
+
+def reboot_reason(found, version, kernel_modules):
+    """Say why only a reboot makes this driver work; an empty text when none is needed."""
+    if kernel_modules == NO_MODULES:
+        return ""
+    if found["nouveau"] and found["loaded"] is None:
+        return f"The nouveau driver holds {', '.join(found['nouveau'])}; it is switched off from the next boot on."
+    loaded = (found["loaded"], found["loaded_flavour"])
+    if found["loaded"] is not None and loaded != (version, kernel_modules):
+        return f"NVIDIA driver {version} ({kernel_modules} kernel modules) is installed, but {loaded[0]} ({loaded[1]}) is still loaded."
+    return ""
 
 
 def describe(version, kernel_modules, kernels):

@@ -11,7 +11,17 @@ import threading
 import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _nvidia_install as installer
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._nvidia import describe_found, flavour_of, library_version, parse_loaded, plan, refuse, refuse_nouveau
+from ansible_collections.psw.ai.plugins.module_utils._nvidia import (
+    describe_found,
+    flavour_of,
+    library_version,
+    nouveau_first,
+    parse_loaded,
+    plan,
+    reboot_reason,
+    refuse,
+    refuse_headers,
+)
 
 KERNEL, NEXT = "6.17.2-1-pve", "6.17.4-1-pve"
 VERSION = "580.159.04"
@@ -72,28 +82,49 @@ def test_only_what_is_missing_is_planned(found, kernel_modules, todo):
 def test_a_driver_from_packages_is_not_mixed_with_nvidias_installer():
     found = machine(by_run=False, userspace="590.48.01")
     with pytest.raises(PswModuleError, match=r"driver 590.48.01 was installed from packages"):
-        refuse(found, plan(found, VERSION, "open"), VERSION, "open")
+        refuse(found, VERSION, "open")
 
 
 def test_libraries_that_would_not_fit_the_node_are_not_installed():
     found = machine(modules={}, userspace=None, by_run=False, loaded="580.142")
     with pytest.raises(PswModuleError, match=r"the node runs NVIDIA 580\.142, so libraries of 580\.159\.04 would not work here"):
-        refuse(found, plan(found, VERSION, "none"), VERSION, "none")
+        refuse(found, VERSION, "none")
 
 
 def test_missing_headers_are_named_before_anything_is_touched():
     found = machine(modules={KERNEL: OPEN, NEXT: NONE})
     with pytest.raises(PswModuleError, match=f"the headers of kernel {NEXT} are missing.*Install proxmox-headers-{NEXT}"):
-        refuse(found, plan(found, VERSION, "open"), VERSION, "open")
+        refuse_headers(found, plan(found, VERSION, "open"), "open")
 
 
 def test_missing_headers_do_not_matter_when_nothing_is_to_be_built():
-    refuse(machine(headers=[]), plan(machine(headers=[]), VERSION, "open"), VERSION, "open")
+    refuse_headers(machine(headers=[]), plan(machine(headers=[]), VERSION, "open"), "open")
 
 
-def test_a_card_that_nouveau_holds_needs_a_reboot():
-    with pytest.raises(PswModuleError, match=r"nouveau driver holds 0000:01:00.0.*reboot the node"):
-        refuse_nouveau(machine(nouveau=["0000:01:00.0"]))
+HELD = machine(**FRESH, nouveau=["0000:01:00.0"])
+
+
+def test_a_card_that_nouveau_holds_needs_a_reboot_before_the_driver_can_be_installed():
+    assert nouveau_first(HELD, plan(HELD, VERSION, "open"), "open")
+    assert reboot_reason(HELD, VERSION, "open") == "The nouveau driver holds 0000:01:00.0; it is switched off from the next boot on."
+
+
+def test_nouveau_is_the_nodes_business_and_not_a_containers():
+    assert not nouveau_first(HELD, plan(HELD, VERSION, "none"), "none")
+    assert reboot_reason(HELD, VERSION, "none") == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (machine(), ""),
+        (machine(loaded=None, loaded_flavour=None), ""),
+        (machine(loaded="580.142"), f"NVIDIA driver {VERSION} (open kernel modules) is installed, but 580.142 (open) is still loaded."),
+        (machine(loaded_flavour="proprietary"), f"NVIDIA driver {VERSION} (open kernel modules) is installed, but {VERSION} (proprietary) is still loaded."),
+    ],
+)
+def test_another_version_or_flavour_that_is_loaded_needs_a_reboot(found, reason):
+    assert reboot_reason(found, VERSION, "open") == reason
 
 
 def test_the_diff_shows_a_module_of_another_version():
