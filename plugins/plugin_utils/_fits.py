@@ -16,6 +16,7 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
+END = re.compile(r"(?<!\\)\$")
 ANNOTATIONS = {"$schema", "$id", "$defs", "title", "description", "default", "then", "x-expected"}
 
 
@@ -23,6 +24,11 @@ def fits(value: Any, schema: Schema, root: Schema | None = None) -> bool:
     """Return whether the value is valid; a keyword that is not known here counts as no."""
     root = schema if root is None else root
     return all(CHECKS[keyword](value, schema, root) if keyword in CHECKS else keyword in ANNOTATIONS for keyword in schema)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Say whether the text matches as JSON Schema means it: there ``$`` is the very end, while Python's lets a line break follow."""
+    return re.search(END.sub(r"\\Z", pattern), text) is not None
 
 
 def _is(value: Any, kind: str) -> bool:
@@ -72,7 +78,7 @@ CHECKS: dict[str, Callable[[Any, Schema, Schema], bool]] = {
     "type": _type,
     "const": lambda value, schema, _: _same(value, schema["const"]),
     "enum": lambda value, schema, _: any(_same(value, item) for item in schema["enum"]),
-    "pattern": lambda value, schema, _: not isinstance(value, str) or re.search(schema["pattern"], value) is not None,
+    "pattern": lambda value, schema, _: not isinstance(value, str) or matches(schema["pattern"], value),
     "minLength": lambda value, schema, _: not isinstance(value, str) or len(value) >= schema["minLength"],
     "minimum": lambda value, schema, _: not _is(value, "number") or value >= schema["minimum"],
     "maximum": lambda value, schema, _: not _is(value, "number") or value <= schema["maximum"],

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError, PswError
-from ansible_collections.psw.ai.plugins.plugin_utils._fits import fits
+from ansible_collections.psw.ai.plugins.plugin_utils._fits import fits, matches
 from ansible_collections.psw.ai.plugins.plugin_utils._near import near
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ansible_collections.psw.ai.plugins.plugin_utils._yaml import Document, Where
 
@@ -63,11 +63,16 @@ def _schema(kind: str) -> dict[str, Any]:
 def _validator(kind: str) -> Any:
     # Imported here, because it costs more than all the rest of a short command: see _fits.py.
     try:
-        from jsonschema import Draft202012Validator  # noqa: PLC0415
+        from jsonschema import Draft202012Validator, ValidationError  # noqa: PLC0415
+        from jsonschema.validators import extend  # noqa: PLC0415
     except ImportError as exc:
         raise PswError("the Python package jsonschema is not there", "install it where Ansible runs: pip install jsonschema") from exc
 
-    return Draft202012Validator(_schema(kind))
+    def pattern(_validator: Any, wanted: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
+        if isinstance(value, str) and not matches(wanted, value):
+            yield ValidationError(f"{value!r} does not match {wanted!r}")
+
+    return extend(Draft202012Validator, {"pattern": pattern})(_schema(kind))  # type: ignore[no-untyped-call]  # jsonschema gives no types
 
 
 def _deepest(problem: Any) -> Any:

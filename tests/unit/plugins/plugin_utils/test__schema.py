@@ -73,6 +73,8 @@ def test_what_is_right_passes(text):
             f"psw.yml:4: the name 'all' in nodes {NODE_NAME}",
         ),
         (HEAD + "nodes:\n  pve1: {host: '-oProxyCommand=x'}\n", "psw.yml:4: nodes.pve1.host must be a host name or an IP address, not '-oProxyCommand=x'"),
+        (HEAD + 'nodes:\n  pve1: {host: "x\\n"}\n', "psw.yml:4: nodes.pve1.host must be a host name or an IP address, not 'x\\n'"),
+        (HEAD + 'nodes:\n  "pve1\\n": {host: x}\n', rf"psw.yml:4: the name 'pve1\n' in nodes {NODE_NAME}"),
         (HEAD + "nodes:\n  pve1: {host: x, port: '22'}\n", "psw.yml:4: nodes.pve1.port must be a whole number, not '22'"),
         (HEAD + "nodes:\n  pve1: {host: x, port: 0}\n", "psw.yml:4: nodes.pve1.port must be at least 1, not 0"),
         (HEAD + "nodes:\n  pve1: {host: x, port: 70000}\n", "psw.yml:4: nodes.pve1.port must be at most 65535, not 70000"),
