@@ -18,6 +18,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._errors import LockError
 from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, shown
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Iterator
 
 # A psw tells the ansible-playbook it starts that the lock is already theirs, so that the child does not wait for its parent.
@@ -37,7 +38,7 @@ def project_lock(
     if _held_for_us(lock):
         yield
         return
-    with lock.open("a+b", buffering=0) as stream:
+    with _opened(lock) as stream:
         _acquire(stream, lock, wait, on_wait)
         _sign(stream, {"pid": os.getpid(), "command": command or _command_line(), "since": time.strftime("%H:%M:%S")})
         before = os.environ.get(HELD)
@@ -54,7 +55,7 @@ def project_lock(
 @contextlib.contextmanager
 def mutex(path: Path, name: str) -> Iterator[None]:
     """Keep the parallel workers of one run apart while one of them rewrites a file; waits as long as it takes."""
-    with (state_directory(path) / f"{name}.lock").open("a+", encoding="utf-8") as stream:
+    with _opened(state_directory(path) / f"{name}.lock") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
@@ -67,6 +68,13 @@ def state_directory(path: Path) -> Path:
     except OSError as exc:
         raise not_written(state, exc) from exc
     return state
+
+
+def _opened(lock: Path) -> io.FileIO:
+    try:
+        return lock.open("a+b", buffering=0)
+    except OSError as exc:
+        raise not_written(lock, exc) from exc
 
 
 def _acquire(stream: Any, lock: Path, wait: float, on_wait: Callable[[str], None] | None) -> None:
@@ -103,7 +111,7 @@ def _held_for_us(lock: Path) -> bool:
     pid = os.environ.get(HELD, "")
     if not pid or str(_holder(lock).get("pid")) != pid:
         return False
-    with lock.open("a+", encoding="utf-8") as stream:
+    with _opened(lock) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

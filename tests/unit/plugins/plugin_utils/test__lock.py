@@ -130,6 +130,15 @@ def test_a_project_that_cannot_be_written_is_an_error_and_not_a_crash(tmp_path, 
     assert str(caught.value) == "cannot write gone/.psw, it is as it was; no such file or directory"
 
 
+@pytest.mark.parametrize("take", [project_lock, lambda path: mutex(path, "lock")])
+def test_state_that_belongs_to_somebody_else_is_an_error_and_not_a_crash(tmp_path, monkeypatch, take):
+    monkeypatch.chdir(tmp_path)
+    (state_directory(tmp_path) / "lock").mkdir()  # even root may not open this to write
+    (state_directory(tmp_path) / "lock.lock").mkdir()
+    with pytest.raises(PswError, match=r"cannot write \.psw/lock(\.lock)?, it is as it was; "), take(tmp_path):
+        pass
+
+
 def test_a_mutex_keeps_the_workers_of_one_run_apart_although_the_lock_is_theirs(tmp_path):
     inside, most = [], []
 
