@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import SecretsError
-from ansible_collections.psw.ai.plugins.plugin_utils._files import shown, write_atomic
+from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, shown, write_atomic
 
 PREFIX = "AGE-SECRET-KEY-"
 
@@ -33,8 +33,10 @@ def recipients() -> list[str]:
             keys += _public_keys(file.read_text(encoding="utf-8"), shown(file))
         except FileNotFoundError:
             continue
-        except (OSError, UnicodeDecodeError) as exc:
-            raise SecretsError(f"cannot read the age identity in {shown(file)}: {exc}") from exc
+        except UnicodeDecodeError as exc:
+            raise SecretsError(f"{shown(file)} holds no age identities: it is not a text file") from exc
+        except OSError as exc:
+            raise SecretsError(f"cannot read the age identity in {shown(file)}: {(exc.strerror or str(exc)).lower()}") from exc
     return list(dict.fromkeys(keys))
 
 
@@ -46,9 +48,23 @@ def make_identity() -> str:
     public = str(identity.to_public())
     file = identity_file()
     for directory in [parent for parent in (file.parent, *file.parent.parents) if not parent.exists()][::-1]:
-        directory.mkdir(mode=0o700)
-    write_atomic(file, f"# public key: {public}\n{identity}\n", mode=0o600)
+        try:
+            directory.mkdir(mode=0o700)
+        except OSError as exc:
+            raise not_written(directory, exc) from exc
+    write_atomic(file, f"{_comments(file)}# public key: {public}\n{identity}\n", mode=0o600)
     return public
+
+
+def _comments(file: Path) -> str:
+    """Return the comments in a file without identities; anything else in it may be a key to something, and is not written over."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    if any(line.strip() and not line.startswith("#") for line in lines):
+        raise SecretsError(
+            f"{shown(file)} holds no age identity that psw can use, and psw does not write over it",
+            f"add one with: age-keygen >> {shown(file)}, or name another file in SOPS_AGE_KEY_FILE",
+        )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _public_keys(text: str, where: str) -> list[str]:

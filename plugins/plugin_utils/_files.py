@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 
+NEW = 0o644  # the mode of a new file
 WHAT_TO_DO = {
     errno.ENOSPC: "the disk is full: make room, then run the command again",
     errno.EDQUOT: "your disk quota is used up: make room, then run the command again",
@@ -23,28 +25,43 @@ WHAT_TO_DO = {
 }
 
 
-def write_atomic(path: str | os.PathLike[str], text: str, mode: int = 0o644) -> None:
-    """Replace the file by ``text`` in one step; whatever fails, the old file stays whole and nothing else is left behind."""
+def write_atomic(path: str | os.PathLike[str], text: str, mode: int | None = None) -> None:
+    """Replace the file by ``text`` in one step; whatever fails, the old file stays whole and nothing else is left behind.
+
+    Without a ``mode`` a file keeps the one it has.
+    """
     path = Path(path)
+    real = Path(os.path.realpath(path))  # a link keeps pointing at the file it names, which is the one to replace
     temporary = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        real.parent.mkdir(parents=True, exist_ok=True)
+        if mode is None:
+            mode = stat.S_IMODE(real.stat().st_mode) if real.exists() else NEW
+        handle, temporary = tempfile.mkstemp(dir=real.parent, prefix=f".{path.name}.", suffix=".tmp")
         with os.fdopen(handle, "wb") as stream:
             stream.write(text.encode())
             stream.flush()
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
-        # A link keeps pointing at the file it names, which is the one to replace.
-        Path(temporary).replace(path.resolve())
+        Path(temporary).replace(real)
         temporary = ""
-        sync_directory(path.parent)
+        sync_directory(real.parent)
     except OSError as exc:
         raise not_written(path, exc) from exc
     finally:
         if temporary:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
+
+
+def read_text(path: Path, error: type[PswError] = PswError) -> str:
+    """Return the text of a file; one that cannot be read is an error of the kind asked for."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise error(f"{shown(path)} is not a text file in UTF-8") from exc
+    except OSError as exc:
+        raise error(f"cannot read {shown(path)}: {(exc.strerror or str(exc)).lower()}") from exc
 
 
 def sync_directory(path: Path) -> None:

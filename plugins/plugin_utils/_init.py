@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ansible_collections.psw.ai.plugins.plugin_utils import _age, _schema
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
-from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, shown, write_atomic
+from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, read_text, shown, write_atomic
 
 if TYPE_CHECKING:
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
@@ -59,18 +59,22 @@ def init_project(path: str | Path, domain: str) -> Created:
         raise ProjectError(f"{shown(directory)} is a file, not a directory")
     recipients = _age.recipients()
     is_new = not recipients
-    if is_new:
-        recipients = [_age.make_identity()]
+    ignored = directory / ".gitignore"
+    before = read_text(ignored, ProjectError) if ignored.exists() else None
     made: list[Path] = []
     try:
         _make_directories(directory, made)
-        _ignore_state(directory, made)
+        if is_new:
+            recipients = [_age.make_identity()]
+        _ignore_state(ignored, before, made)
         if not (directory / ".sops.yaml").exists():
             _make(directory / ".sops.yaml", SOPS.format(recipients=",".join(recipients)), made)
         # The last one: what has no psw.yml is no project.
         _make(directory / "psw.yml", WISHES.format(domain=domain), made)
     except BaseException:
         _remove(made)
+        if before is not None:
+            write_atomic(ignored, before)
         raise
     return Created(Project.open(directory), recipients, _age.identity_file(), is_new)
 
@@ -84,13 +88,12 @@ def _make_directories(directory: Path, made: list[Path]) -> None:
         made.append(missing)
 
 
-def _ignore_state(directory: Path, made: list[Path]) -> None:
+def _ignore_state(file: Path, before: str | None, made: list[Path]) -> None:
     """Keep what is psw's own out of git, and whatever else the user ignores."""
-    file = directory / ".gitignore"
-    if not file.exists():
+    if before is None:
         _make(file, "".join(f"{line}\n" for line in IGNORED), made)
         return
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = before.splitlines()
     if missing := [line for line in IGNORED if line not in lines]:
         write_atomic(file, "".join(f"{line}\n" for line in [*lines, *missing]))
 

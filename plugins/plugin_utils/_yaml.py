@@ -11,17 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError, PswError
-from ansible_collections.psw.ai.plugins.plugin_utils._files import shown
+from ansible_collections.psw.ai.plugins.plugin_utils._files import read_text, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Where = tuple[str | int, ...]
+LONGEST = 40  # characters of a value in a message
 MERGE_MARKER = re.compile(r"^(<{7}|={7}|>{7})( |$)")
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Plain values as YAML 1.2 reads them, so that ``on``, ``2026-11-22`` and ``0000:01:00.0`` stay text."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """Return a value; PyYAML lets one that its tag does not fit (``!!int abc``) end in whatever error Python has for it."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as exc:
+            value = str(getattr(node, "value", ""))
+            short = value if len(value) <= LONGEST else f"{value[:LONGEST]}..."
+            raise yaml.constructor.ConstructorError(None, None, f"{short!r} is not a value of its kind", node.start_mark) from exc
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -55,13 +65,7 @@ class Document:
 
 def load(path: Path, error: type[PswError] = ProjectError) -> Document:
     """Read one YAML file; broken YAML, a doubled key or a merge conflict is an error that names the line."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as exc:
-        raise error(f"{shown(path)} is not a text file in UTF-8") from exc
-    except OSError as exc:
-        raise error(f"cannot read {shown(path)}: {(exc.strerror or str(exc)).lower()}") from exc
-    return parse(text, path, error)
+    return parse(read_text(path, error), path, error)
 
 
 def parse(text: str, path: Path, error: type[PswError] = ProjectError) -> Document:

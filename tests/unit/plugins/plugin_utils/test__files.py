@@ -37,6 +37,21 @@ def test_the_mode_is_the_one_asked_for_whatever_the_umask(tmp_path, mode):
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
 
 
+def test_a_file_keeps_its_mode_when_none_is_asked_for(tmp_path):
+    write_atomic(tmp_path / "psw.yml", "new")
+    assert stat.S_IMODE((tmp_path / "psw.yml").stat().st_mode) == 0o644
+    (tmp_path / "psw.yml").chmod(0o640)
+    write_atomic(tmp_path / "psw.yml", "newer")
+    assert stat.S_IMODE((tmp_path / "psw.yml").stat().st_mode) == 0o640
+
+
+def test_a_link_may_lead_to_another_file_system(tmp_path, small_disk):
+    (small_disk / "file").write_text("old")
+    (tmp_path / "link").symlink_to(small_disk / "file")
+    write_atomic(tmp_path / "link", "new")
+    assert ((tmp_path / "link").is_symlink(), (small_disk / "file").read_text()) == (True, "new")
+
+
 def test_a_link_stays_a_link_to_the_file_that_is_replaced(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/file").write_text("old")

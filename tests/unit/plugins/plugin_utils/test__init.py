@@ -77,6 +77,53 @@ def test_a_damaged_identity_is_an_error_and_not_replaced(tmp_path, home):
     assert file.read_text() == "AGE-SECRET-KEY-1BROKEN\n"
 
 
+@pytest.mark.parametrize("text", ["AGE-PLUGIN-YUBIKEY-1QQPQYQSZQGP\n", "a note to myself"])
+def test_a_file_with_anything_but_age_identities_is_not_written_over(tmp_path, home, text):
+    file = home / ".config/sops/age/keys.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    assert error(tmp_path / "new", "home.example") == (
+        f"{file} holds no age identity that psw can use, and psw does not write over it; "
+        f"add one with: age-keygen >> {file}, or name another file in SOPS_AGE_KEY_FILE"
+    )
+    assert (file.read_text(), list(tmp_path.iterdir())) == (text, [])
+
+
+def test_comments_in_the_file_for_identities_stay(tmp_path, home):
+    file = home / ".config/sops/age/keys.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text("# mine")
+    created = init_project(tmp_path / "new", "home.example")
+    assert file.read_text().startswith(f"# mine\n# public key: {created.recipients[0]}\nAGE-SECRET-KEY-1")
+
+
+def test_an_identity_that_cannot_be_written_is_an_error_and_no_project(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", "/proc/nowhere/keys.txt")
+    assert error(tmp_path / "new", "home.example").startswith("cannot write /proc/nowhere, it is as it was; ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_project_that_cannot_be_made_leaves_no_identity_of_which_nobody_was_told(tmp_path, home):
+    assert error("/proc/nowhere", "home.example").startswith("cannot write /proc/nowhere, it is as it was; ")
+    assert list(home.iterdir()) == []
+
+
+def test_a_gitignore_that_cannot_be_read_is_an_error_and_not_a_crash(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(".gitignore").write_bytes(b"\xff\n")
+    assert error(".", "home.example") == ".gitignore is not a text file in UTF-8"
+    Path(".gitignore").unlink()
+    Path(".gitignore").mkdir()
+    assert error(".", "home.example") == "cannot read .gitignore: is a directory"
+
+
+def test_when_it_fails_midway_the_users_own_gitignore_is_as_it_was(tmp_path):
+    (tmp_path / ".gitignore").write_text("*.bak")
+    (tmp_path / ".sops.yaml").symlink_to("/proc/nowhere/rules")
+    assert error(tmp_path, "home.example").startswith(f"cannot write {tmp_path}/.sops.yaml, ")
+    assert (tmp_path / ".gitignore").read_text() == "*.bak"
+
+
 def test_the_real_sops_encrypts_for_the_new_project(tmp_path):
     project = init_project(tmp_path / "my home", "home.example").project
     done = subprocess.run(
@@ -99,7 +146,7 @@ def test_a_directory_that_is_a_project_is_left_alone(tmp_path, monkeypatch):
     assert Path("home/psw.yml").read_text() == "mine"
 
 
-@pytest.mark.parametrize("domain", ["home", "Home.Example", "home_.example", "-a.example", "a: b.example", "a..b", "", f"{'a' * 64}.example"])
+@pytest.mark.parametrize("domain", ["home", "Home.Example", "home_.example", "-a.example", "a: b.example", "a..b", "", "home.example\n", f"{'a' * 64}.example"])
 def test_a_domain_that_cannot_be_is_refused_before_anything_is_made(tmp_path, home, domain):
     assert error(tmp_path / "new", domain) == f"the domain must be a domain in small letters, such as home.example, not {domain!r}"
     assert (list(tmp_path.iterdir()), list(home.iterdir())) == ([], [])

@@ -240,6 +240,7 @@ def test_a_missing_identity_is_named(full, home):
 
 
 def test_an_identity_of_someone_else_is_named(full, home):
+    _age.identity_file().unlink()
     _age.make_identity()
     assert unchanged(full, full.read) == (
         f"secrets/apps.yml was encrypted for another age identity than yours ({home}/.config/sops/age/keys.txt); "

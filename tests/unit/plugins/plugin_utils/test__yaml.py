@@ -71,6 +71,13 @@ def test_a_broken_file_is_an_error_with_its_line(text, message):
     assert error(text) == message
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [("!!int abc", "abc"), ("!!bool abc", "abc"), ("!!float abc", "abc"), ("!!timestamp abc", "abc"), ("9" * 5000, "9" * 40 + "...")]
+)
+def test_a_value_that_is_not_what_its_tag_says_is_an_error_with_its_line(value, shown):
+    assert error(f"schema: 1\nport: {value}\n") == f"psw.yml:2: this is not YAML: {shown!r} is not a value of its kind"
+
+
 def test_a_null_byte_is_an_error_and_not_a_crash():
     assert error("a: \0").startswith("psw.yml: this is not YAML: unacceptable character")
 
