@@ -9,7 +9,8 @@ DOCUMENTATION = r"""
 name: house_urls
 short_description: Addresses of services, all of them in the house
 description:
-  - Returns the addresses as they are, and fails on the first one that leads out of the house, or that is empty, which many programs take for a cloud.
+  - Returns the addresses as they are, and fails on the first one that leads out of the house, or that is empty, which many programs take for a cloud, or that
+    holds a semicolon, a space or a backslash, where programs may see another address.
   - In the house are private and link-local addresses, names without a dot, names in the house's domain, and names ending in C(.lan), C(.local),
     C(.internal) or C(.home.arpa).
 author: the psw authors (@psw-ai)
@@ -38,11 +39,16 @@ _value:
 """
 
 import ipaddress
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible.errors import AnsibleFilterError
 
+# A name as DNS has it; a number alone (0x08080808, 134744072) is an address in disguise.
+NAME = re.compile(r"(?!(?:0x[0-9a-f]+|[0-9]+)$)[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?")
+# Where one program may see more than one address, or another one than we do; Open WebUI parts its lists at the semicolon.
+SEVERAL = re.compile(r"[\s;\\]")
 SUFFIXES = (".lan", ".local", ".internal", ".home.arpa")
 
 
@@ -50,14 +56,15 @@ def in_the_house(host: str, domain: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return bool(host) and ("." not in host or host.endswith((*SUFFIXES, f".{domain}")))
+        return NAME.fullmatch(host) is not None and ("." not in host or host.endswith((*SUFFIXES, f".{domain}")))
+    address = getattr(address, "ipv4_mapped", None) or address  # ::ffff:8.8.8.8 counts as private in some versions of Python
     return address.is_private or address.is_link_local
 
 
 def house_urls(urls: list[str], domain: str) -> list[str]:
     for url in urls:
         try:
-            host = urlsplit(str(url)).hostname or ""
+            host = "" if SEVERAL.search(str(url)) else urlsplit(str(url)).hostname or ""
         except ValueError:
             host = ""
         if not in_the_house(host, domain):

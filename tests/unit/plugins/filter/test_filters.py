@@ -24,7 +24,22 @@ def test_an_address_in_the_house_passes(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://api.openai.com/v1", "", "http://8.8.8.8", "https://home.example.evil.com", "https://evilhome.example", "api.openai.com", "http://[bad"]
+    "url",
+    [
+        "https://api.openai.com/v1",
+        "",
+        "http://8.8.8.8",
+        "https://home.example.evil.com",
+        "https://evilhome.example",
+        "api.openai.com",
+        "http://[bad",
+        "http://134744072/v1",  # 8.8.8.8 as one number
+        "http://0x08080808/v1",
+        "http://[::ffff:8.8.8.8]/v1",
+        "http://vllm:8000/;https://api.openai.com/v1",  # Open WebUI takes this for two
+        "http://api.openai.com\\@nas.lan/v1",
+        "http://nas.lan/v1 ",
+    ],
 )
 def test_an_address_out_of_the_house_is_refused_by_name(url):
     with pytest.raises(AnsibleFilterError) as refused:
