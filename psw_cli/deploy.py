@@ -20,9 +20,12 @@ from psw_cli.projects import alone
 from psw_cli.summary import of_run
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
 PLAYBOOK = "psw.ai.converge"
+TAGS = ("targets", "apps", "verify")  # of the playbook
 COMMANDS = {
     "converge": ("psw_cli.deploy:converge", "Make everything as planned; safe to repeat at any time."),
 }
@@ -53,7 +56,8 @@ def converge(settings: Settings, check: bool, diff: bool, limit: str | None, tag
     args += [part for option, value in options.items() if value for part in (option, value)]
     with alone(settings) as project:
         plan = _plan(project)
-        _refuse_unknown(limit, plan)
+        _refuse_unknown("target", "--limit", limit, [*plan["targets"], "targets", *(f"app_{app}" for app in plan["apps"])])
+        _refuse_unknown("tag", "--tags", tags, TAGS)
         written = project.write_plan(plan) if not check else False
         report = perform(project, settings, Job("deploy-converge", PLAYBOOK, "psw deploy converge", tuple(args)))
     text = of_run(report, check=check)
@@ -73,9 +77,13 @@ def _plan(project: Project) -> dict[str, Any]:
     return plan
 
 
-def _refuse_unknown(limit: str | None, plan: dict[str, Any]) -> None:
-    """Fail for a host that the plan does not have: Ansible would do nothing, and call that success."""
-    known = [*plan["targets"], "targets", *(f"app_{app}" for app in plan["apps"])]
-    for name in re.split("[,:]", limit or ""):
-        if name and name not in known and re.fullmatch(r"[\w-]+", name):
-            raise click.UsageError(f"--limit: {unknown('target', name, known)}", click.get_current_context())
+def _refuse_unknown(what: str, option: str, given: str | None, known: Collection[str]) -> None:
+    """Fail for a name that there is not: Ansible would do nothing, and call that success. For no name at all it would do everything."""
+    if given is None:
+        return
+    names = [name for name in re.split("[,:]", given) if name]
+    if not names:
+        raise click.UsageError(f"{option}: names nothing", click.get_current_context())
+    for name in names:
+        if name not in known and re.fullmatch(r"[\w-]+", name):
+            raise click.UsageError(f"{option}: {unknown(what, name, known)}", click.get_current_context())

@@ -11,7 +11,9 @@ from psw_cli.output import count, seconds, table
 def of_run(report: dict[str, Any], *, check: bool) -> str:
     """Return the summary of a run that ended well: how much changed, where, what, and how long it took."""
     took, changed = seconds(report["duration_s"]), report["changed"]
-    if not changed:
+    if not report["hosts"]:
+        head = f"ansible-playbook ran no task; what it said is in the log ({took})"
+    elif not changed:
         head = f"nothing to do: all is as it should be ({took})"
     elif check:
         head = f"would change {count(changed, 'thing')}; nothing was changed ({took})"

@@ -55,6 +55,11 @@ def test_a_second_run_has_nothing_to_do(converge, tmp_path):
     assert converge([write(tmp_path / "file")]).stdout.startswith("nothing to do: all is as it should be (")
 
 
+def test_a_run_without_any_task_does_not_claim_that_all_is_well(converge, tmp_path):
+    answer = converge([write(tmp_path / "file")], "--", "--list-tasks")
+    assert answer.stdout.splitlines()[1].startswith("ansible-playbook ran no task; what it said is in the log (")
+
+
 def test_a_run_in_json_is_one_object(converge, project, tmp_path):
     answer = converge([write(tmp_path / "file")], "--json")
     said = json.loads(answer.stdout)
