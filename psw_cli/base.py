@@ -140,7 +140,7 @@ class Nouns(_Everywhere, click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; one that there is not is answered by name, with the near match."""
         name = args[0]
-        if name not in self.table and not name.startswith("-"):
+        if name not in self.table and not name.startswith("-") and not ctx.resilient_parsing:
             path = f"{ctx.command_path} {name}"
             if name in self.later:
                 from psw_cli.failures import not_built_yet  # noqa: PLC0415 - as above

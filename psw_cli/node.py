@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 
 from psw_cli.base import Nouns, Settings, Verb
 from psw_cli.output import fields, result, table
@@ -32,7 +33,11 @@ def node() -> None:
 
 def names_of(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the nodes that begin like this, for the shell's completion."""
-    return [name for name in opened(ctx.ensure_object(Settings)).wishes["nodes"] if name.startswith(incomplete)]
+    try:
+        nodes = opened(ctx.ensure_object(Settings)).wishes["nodes"]
+    except PswError:
+        return []  # whoever presses Tab is not told what is wrong with the project
+    return [name for name in nodes if name.startswith(incomplete)]
 
 
 @click.command(cls=Verb)

@@ -104,3 +104,12 @@ def complete(monkeypatch, psw, line):
 )
 def test_the_shell_completes(monkeypatch, psw, project, line, offered):
     assert complete(monkeypatch, psw, line) == offered
+
+
+@pytest.mark.parametrize("line", ["psw node show ", "psw nosuch ", "psw deploy reset "])
+def test_whoever_presses_tab_hears_no_complaint(monkeypatch, psw, line):
+    monkeypatch.setenv("_PSW_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    answer = psw()
+    assert (answer.exit_code, answer.stderr) == (0, "")
