@@ -57,8 +57,13 @@ class RunLog:
         """Go over the whole log again, for secrets that were made after the run began."""
         text = self.path.read_text(encoding="utf-8")
         clean = self.scrubber(text)
-        if clean != text:
+        if clean == text:
+            return
+        try:
             self.path.write_text(clean, encoding="utf-8")
+        except OSError as exc:
+            self.path.unlink()
+            say(f"the log {self.name} is deleted, since secrets could not be taken out of it: {(exc.strerror or str(exc)).lower()}")
 
     def __enter__(self) -> Self:
         return self

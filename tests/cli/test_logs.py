@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,23 @@ def test_a_full_disk_ends_the_log_and_not_the_run(tmp_path, capsys):
         log.write("one")
         log.write("two")
     assert capsys.readouterr().err.count(" ends here: no space left on device\n") == 1
+
+
+def test_a_log_that_cannot_be_cleaned_goes_since_it_may_hold_a_secret(tmp_path, capsys):
+    scrub = Scrubber()
+    with RunLog(tmp_path, "deploy-converge", scrub) as log:
+        log.write("minted brand-new-key")
+        scrub.learn(["brand-new-key"])
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
+        try:
+            log.rescrub()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
+    assert not log.path.exists()
+    assert capsys.readouterr().err == f"the log {log.name} is deleted, since secrets could not be taken out of it: file too large\n"
 
 
 def test_a_run_uses_the_collection_that_psw_itself_uses(tmp_path, monkeypatch):
