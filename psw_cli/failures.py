@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any
 
@@ -17,6 +18,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._errors import (
     SecretsError,
     UnreachableError,
 )
+from ansible_collections.psw.ai.plugins.plugin_utils._files import WHAT_TO_DO, shown
 
 from psw_cli import exits
 
@@ -77,18 +79,26 @@ KINDS: tuple[tuple[type[PswError], str, int], ...] = (
 )
 
 
+# What the machine can say no with anywhere; every other OSError is a bug.
+RIGHTS = "psw works with your rights: run it as the one whose project this is"
+MACHINE = {**WHAT_TO_DO, errno.EACCES: RIGHTS, errno.EPERM: RIGHTS}
+
+
 def understand(exc: BaseException) -> Failure | None:
     """Return the failure that an expected error stands for, and None for a bug."""
+    if isinstance(exc, Refusal):
+        exc = refused([exc])
     if isinstance(exc, Failure):
         return exc
-    if isinstance(exc, Refusal):
-        return refused([exc])
     for kind, code, exit_code in KINDS:
         if isinstance(exc, kind):
             return Failure(code, exc.message, exc.hint, exit_code)
     if isinstance(exc, click.UsageError):
         hint = f"see: {exc.ctx.command_path} --help" if exc.ctx else ""
         return Failure("usage", exc.format_message().rstrip("."), hint, exits.USAGE)
+    if isinstance(exc, OSError) and (exc.errno or 0) in MACHINE:
+        where = f"{shown(exc.filename)}: " if exc.filename else "stdout: "
+        return Failure("failed", f"{where}{(exc.strerror or '').lower()}", MACHINE[exc.errno or 0])
     if isinstance(exc, KeyboardInterrupt | click.Abort):
         return Failure("interrupted", "stopped as you asked", "it is safe to run the same command again", exits.INTERRUPTED)
     return None
@@ -102,8 +112,11 @@ def report(exc: BaseException, *, as_json: bool) -> int:
             click.echo(json.dumps(Failure("bug", f"{type(exc).__name__}: {exc}", "this is a bug in psw; the traceback is on stderr").as_json()))
         raise exc
     if as_json:
-        click.echo(json.dumps(failure.as_json(), indent=2))
-    else:
+        try:
+            click.echo(json.dumps(failure.as_json(), indent=2))
+        except OSError:
+            as_json = False  # stdout takes nothing
+    if not as_json:
         click.echo(failure.as_text(), err=True)
         for other in failure.data.get("refusals", [])[1:]:
             click.echo(Failure(**other, exit_code=exits.REFUSED).as_text(), err=True)

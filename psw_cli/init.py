@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 from ansible_collections.psw.ai.plugins.plugin_utils._files import shown
 from ansible_collections.psw.ai.plugins.plugin_utils._project import init_project
@@ -29,5 +31,5 @@ def init(settings: Settings, directory: str | None, domain: str) -> None:
         "age": {"recipients": created.recipients, "identity_file": str(created.identity_file), "new": created.identity_is_new},
     }
     facts = fields([("project", shown(created.project.path)), ("domain", domain), ("age key", f"{created.identity_file} ({identity})")])
-    here = "" if shown(created.project.path) == "." else f"cd {shown(created.project.path)} && "
+    here = "" if shown(created.project.path) == "." else f"cd {shlex.quote(shown(created.project.path))} && "
     result(settings, data, f"{facts}\nnext: {here}psw node add pve1 --host ADDRESS")

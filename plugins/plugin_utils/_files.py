@@ -79,6 +79,16 @@ def not_written(path: Path, exc: OSError) -> PswError:
     return PswError(f"cannot write {shown(path)}, it is as it was", reason)
 
 
+def located(path: str | os.PathLike[str], error: type[PswError] = PswError) -> Path:
+    """Return the path in full, with ``~`` filled in."""
+    try:
+        return Path(path).expanduser().absolute()
+    except FileNotFoundError as exc:
+        raise error("the current directory is gone", "change to one that is there") from exc
+    except RuntimeError as exc:  # a home that nobody has
+        raise error(f"{path}: {str(exc).rstrip('.').lower()}") from exc
+
+
 def shown(path: str | os.PathLike[str]) -> str:
     """Return the path as the user would name it: relative when it lies below the current directory."""
     try:

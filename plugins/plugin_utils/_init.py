@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ansible_collections.psw.ai.plugins.plugin_utils import _age, _schema
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
-from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, read_text, shown, write_atomic
+from ansible_collections.psw.ai.plugins.plugin_utils._files import located, not_written, read_text, shown, write_atomic
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
 WISHES = """\
@@ -51,7 +52,7 @@ def init_project(path: str | Path, domain: str) -> Created:
     """Make a project in the directory; on any failure it is left as it was."""
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project  # noqa: PLC0415 - that module offers this function
 
-    directory = Path(path).expanduser().absolute()
+    directory = located(path, ProjectError)
     _schema.check_key(domain, "psw", "domain")
     if (directory / "psw.yml").exists():
         raise ProjectError(f"{shown(directory)} is a psw project already: it has a psw.yml")

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils import _edit, _schema, _yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError, Refusal
-from ansible_collections.psw.ai.plugins.plugin_utils._files import shown, write_atomic
+from ansible_collections.psw.ai.plugins.plugin_utils._files import located, shown, write_atomic
 from ansible_collections.psw.ai.plugins.plugin_utils._init import Created, init_project
 from ansible_collections.psw.ai.plugins.plugin_utils._near import unknown
 from ansible_collections.psw.ai.plugins.plugin_utils._overrides import read_overrides
@@ -20,6 +19,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._wishes import with_default
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 __all__ = ["Created", "Project", "init_project"]
 
@@ -38,17 +38,14 @@ class Project:
     @classmethod
     def open(cls, path: str | Path = ".") -> Project:
         """Find the project in this directory or above (or the one this ``psw.yml`` belongs to) and check its ``psw.yml``."""
-        start = Path(path).expanduser().absolute()
-        if not start.exists():
-            raise ProjectError(f"there is no {start}", "make a project there with: psw init")
-        if start.name == WISHES and start.is_file():
-            start = start.parent
-        for directory in (start, *start.parents):
-            if (directory / WISHES).is_file():
-                project = cls(directory)
-                project.document  # noqa: B018 - a project that cannot be read is not open
-                return project
-        raise ProjectError(f"no {WISHES} in {start} or above", "make one with: psw init")
+        start = located(path, ProjectError)
+        try:
+            directory = _directory(start)
+        except OSError as exc:
+            raise ProjectError(f"cannot look into {start}: {(exc.strerror or str(exc)).lower()}") from exc
+        project = cls(directory)
+        project.document  # noqa: B018 - a project that cannot be read is not open
+        return project
 
     @functools.cached_property
     def document(self) -> _yaml.Document:
@@ -176,6 +173,18 @@ class Project:
         if record["node"] != file.parent.name:
             raise ProjectError(f"{document.at(('node',))}: this is the record of {record['node']}, in the directory of {file.parent.name}")
         return record
+
+
+def _directory(start: Path) -> Path:
+    """Return the directory of the project that ``start`` lies in."""
+    if not start.exists():
+        raise ProjectError(f"there is no {start}", "make a project there with: psw init")
+    if start.name == WISHES and start.is_file():
+        start = start.parent
+    for directory in (start, *start.parents):
+        if (directory / WISHES).is_file():
+            return directory
+    raise ProjectError(f"no {WISHES} in {start} or above", "make one with: psw init")
 
 
 def _needed(name: str, users: list[str]) -> Refusal:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+import yaml
+
+from psw_cli.deploy import TAGS
+
+PSW = [sys.executable, "-c", "from psw_cli.main import main; main()"]
+REPO = Path(__file__).parents[2]
 
 
 def test_no_project_here(psw, tmp_path, documented):
@@ -17,6 +25,47 @@ def test_no_project_here(psw, tmp_path, documented):
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert answer.stderr == f"error: no psw.yml in {tmp_path}/here or above\n  make one with: psw init\n"
     assert documented(answer.stderr)
+
+
+def test_a_directory_that_cannot_be_looked_into_is_named(psw):
+    answer = psw("-C", "x" * 300, "app", "list")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert answer.stderr.endswith(f"{'x' * 300}: file name too long\n")
+
+
+def test_a_current_directory_that_is_gone_is_named(psw, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    answer = psw("app", "list")
+    assert (answer.exit_code, answer.stderr) == (2, "error: the current directory is gone\n  change to one that is there\n")
+    assert psw("init", "--domain", "home.example").exit_code == 2
+
+
+def test_the_home_of_nobody_is_an_error(psw):
+    answer = psw("-C", "~nobody-here/x", "app", "list")
+    assert (answer.exit_code, answer.stderr) == (2, "error: ~nobody-here/x: could not determine home directory\n")
+
+
+@pytest.mark.parametrize("args", [("app", "list"), ("app", "list", "--json"), ("app", "add", "olama", "--json")])
+def test_an_answer_that_cannot_be_written_is_told_without_a_traceback(project, args):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run([*PSW, *args], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode in {1, 2}
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_is_full_under_a_run_is_told_without_a_traceback(psw_json, project, monkeypatch):
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(project / ".psw/run-1/ansible.cfg"))
+
+    monkeypatch.setattr("psw_cli.runner.run", no_room)
+    code, said = psw_json("node", "setup-gpu", "pve1")
+    assert (code, said["error"]) == (
+        1,
+        {"code": "failed", "message": ".psw/run-1/ansible.cfg: no space left on device", "hint": "the disk is full: make room, then run the command again"},
+    )
 
 
 def test_an_error_is_one_object_too(psw_json, tmp_path):
@@ -123,6 +172,28 @@ def test_a_limit_that_the_plan_does_not_have_is_an_error(psw, project, documente
 
 
 @pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--tags", "aps"), "--tags: no tag called 'aps', did you mean 'apps'?"),
+        (("--tags", "verify,target"), "--tags: no tag called 'target', did you mean 'targets'?"),
+        (("--tags", ""), "--tags: names nothing"),
+        (("--limit", ""), "--limit: names nothing"),
+        (("--limit", ","), "--limit: names nothing"),
+    ],
+)
+def test_what_would_select_nothing_or_by_mistake_all_is_an_error(psw, project, documented, args, message):
+    answer = psw("deploy", "converge", *args)
+    assert (answer.exit_code, answer.stderr) == (2, f"error: {message}\n  see: psw deploy converge --help\n")
+    assert documented(answer.stderr) or "'aps'" not in message
+    assert not (project / "deployment-plan.yml").exists()
+
+
+def test_the_tags_are_those_of_the_playbook():
+    plays = yaml.safe_load((REPO / "playbooks/converge.yml").read_text(encoding="utf-8"))
+    assert {tag for play in plays for tag in play.get("tags", [])} == {*TAGS, "always"}
+
+
+@pytest.mark.parametrize(
     ("args", "text"),
     [
         (("ap", "list"), "there is no 'psw ap'; did you mean 'app'?\n  see: psw --help"),
@@ -191,7 +262,7 @@ def test_a_full_disk_leaves_psw_yml_whole(project, documented):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
     done = subprocess.run(
-        [sys.executable, "-c", "from psw_cli.main import main; main()", "-C", project, "app", "remove", "openwebui"],
+        [*PSW, "-C", project, "app", "remove", "openwebui"],
         preexec_fn=no_room,
         capture_output=True,
         text=True,

@@ -36,6 +36,11 @@ def test_init_makes_a_project_and_says_what_comes_next(psw, tmp_path):
     assert Path("my-home/psw.yml").exists()
 
 
+def test_the_next_command_can_be_pasted_whatever_the_project_is_called(psw):
+    answer = psw("init", "my home's", "--domain", "home.example")
+    assert answer.stdout.splitlines()[-1] == """next: cd 'my home'"'"'s' && psw node add pve1 --host ADDRESS"""
+
+
 def test_init_uses_an_age_key_that_is_there(psw):
     psw("init", "one", "--domain", "home.example")
     assert "keys.txt (was there, and is used)\n" in psw("init", "two", "--domain", "home.example").stdout
