@@ -16,6 +16,7 @@ from lab.paths import DATA
 MACHINES = DATA / "machines"
 _BRIDGE = "devices/pci0000:00"
 _EFI_GUID = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+_SHIM_GUID = "605dab50-e046-4300-abb6-3dd810dd8b23"
 DRM_MAJOR = 226
 
 
@@ -150,14 +151,19 @@ def _nvme(sys: Path, number: int, disk: Mapping[str, Any]) -> None:
 
 
 def _firmware(sys: Path, secure_boot: str) -> None:
-    """EFI variables: four bytes of attributes, then the value."""
+    """EFI variables: four bytes of attributes, then the value. A firmware may not show them (unknown), and a shim may be told to accept anything."""
     (sys / "firmware").mkdir(parents=True, exist_ok=True)
     if secure_boot == "unsupported":
         return
-    variables = sys / "firmware/efi/efivars"
-    _write(variables / f"SecureBoot-{_EFI_GUID}", b"\x06\x00\x00\x00" + (b"\x01" if secure_boot == "enabled" else b"\x00"))
-    _write(variables / f"SetupMode-{_EFI_GUID}", b"\x06\x00\x00\x00\x00")
     _write(sys / "firmware/efi/fw_platform_size", 64)
+    variables = sys / "firmware/efi/efivars"
+    if secure_boot == "unknown":
+        variables.mkdir()
+        return
+    _write(variables / f"SecureBoot-{_EFI_GUID}", b"\x06\x00\x00\x00" + (b"\x00" if secure_boot == "disabled" else b"\x01"))
+    _write(variables / f"SetupMode-{_EFI_GUID}", b"\x06\x00\x00\x00\x00")
+    if secure_boot == "disabled_in_shim":
+        _write(variables / f"MokSBStateRT-{_SHIM_GUID}", b"\x06\x00\x00\x00\x01")
 
 
 def _kernels(tree: Path, machine: Mapping[str, Any]) -> None:
@@ -192,3 +198,19 @@ def generate(machine: Mapping[str, Any], target: Path) -> None:
     if own.is_dir():
         shutil.copytree(own, target / "tree", dirs_exist_ok=True, symlinks=True)
     (target / "machine.json").write_text(json.dumps(machine, indent=1), encoding="utf-8")
+
+
+def lay_out(machine: Mapping[str, Any], target: Path) -> Path:
+    """Write a machine as gpu_detect reads one, without a node around it; return the root of its files.
+
+    On a node of the lab the same comes from generate(), from the lab's Proxmox VE and from the running system.
+    """
+    generate({"name": "of_no_name", **machine}, target)
+    root = target / "tree"
+    (root / "etc/pve/qemu-server").mkdir(parents=True)
+    files = {f"etc/pve/qemu-server/{name}": text for name, text in machine.get("vms", {}).items()}
+    files |= {"etc/pve/mapping/pci.cfg": machine.get("mappings", ""), "proc/sys/kernel/hostname": "pve1", "proc/meminfo": "MemTotal: 131072000 kB"}
+    files |= {"proc/sys/kernel/osrelease": machine.get("kernel", "6.17.2-1-pve"), "proc/cmdline": machine.get("cmdline", "quiet")}
+    for name, text in files.items():
+        _write(root / name, text)
+    return root

@@ -86,6 +86,8 @@ async def serve() -> None:
     vms = machine.get("vms") or {}
     for name, text in vms.items():
         (PVE / "qemu-server" / name).write_text(text, encoding="utf-8")
+    (PVE / "mapping").mkdir(exist_ok=True)
+    (PVE / "mapping/pci.cfg").write_text(str(machine.get("mappings", "")), encoding="utf-8")
     pve.look_at_templates()
     pve.sync_in()
     await pve.serve(*_certificate(node), SOCKET)

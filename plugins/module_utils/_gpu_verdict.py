@@ -1,19 +1,18 @@
 # Copyright (c) 2026, the psw authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which GPUs psw can use, and the sentence that says why not: pure functions over the records of _gpu."""
+"""Which GPUs psw can use, and the verdict about the node: pure functions over the records of _gpu."""
 
 from __future__ import annotations
 
 from ansible_collections.psw.ai.plugins.module_utils import _gpu_table as table
-from ansible_collections.psw.ai.plugins.module_utils._gpu import BEFORE_MAXWELL
+from ansible_collections.psw.ai.plugins.module_utils._gpu import BEFORE_MAXWELL, device_nodes, find_gpus
+from ansible_collections.psw.ai.plugins.module_utils._gpu_notes import about_gpus, about_node
+from ansible_collections.psw.ai.plugins.module_utils._gpu_text import secure_boot_state
+from ansible_collections.psw.ai.plugins.module_utils._gpu_words import NO_GPU, label, refusal
 
-ANOTHER_CARD = "Put in an NVIDIA (Maxwell or newer), AMD or Intel Arc card with 8 GB or more, then run this again."
-
-
-def label(gpu):
-    """Return how messages call a card."""
-    return f"{gpu['name']} ({gpu['address']})"
+# What the world sees of a GPU, in the order of the contract.
+SHOWN = ("address", "id", "name", "vendor", "arch", "gfx", "integrated", "driver", "vram_mib", "usable_mib", "vram_source", "usable", "reason")
 
 
 def _engine_keeps(gpu):
@@ -23,7 +22,7 @@ def _engine_keeps(gpu):
 
 def reason(gpu, floor_mib, secure_boot):
     """Return the code that decides about one GPU: the first that applies, in the order of the contract."""
-    if gpu["vfio"] or gpu["vm"]:
+    if gpu["vfio"] or gpu["vms"]:
         return "vfio_bound"
     if gpu["integrated"] and not _engine_keeps(gpu):
         return "integrated_only"
@@ -37,13 +36,9 @@ def reason(gpu, floor_mib, secure_boot):
 
 
 def judge(gpus, floor_mib, secure_boot):
-    """Return the GPUs as the contract shows them, each with its verdict."""
-    judged = []
-    for gpu in gpus:
-        code = reason(gpu, floor_mib, secure_boot)
-        shown = {key: value for key, value in gpu.items() if key not in ("vm", "vfio")}
-        judged.append({**shown, "usable": code == "ok", "reason": code})
-    return judged
+    """Return the GPUs, each with its code and whether that makes it usable."""
+    codes = [reason(gpu, floor_mib, secure_boot) for gpu in gpus]
+    return [{**gpu, "usable": code == "ok", "reason": code} for gpu, code in zip(gpus, codes)]
 
 
 def select(judged):
@@ -63,71 +58,35 @@ def _best(gpus):
     return max(gpus, key=lambda gpu: (not gpu["integrated"], gpu["usable_mib"] or 0, gpu["vendor"] == "nvidia"))
 
 
-def _vfio(gpu, _floor):
-    held = f"is given to {gpu['vm']}" if gpu["vm"] else "is bound to vfio-pci, which keeps it for a VM"
-    ways = "Remove its hostpci line from that VM" if gpu["vm"] else "Remove it from /etc/modprobe.d (vfio-pci ids)"
-    return (
-        f"{label(gpu)} {held}, so containers cannot use it.",
-        f"psw never takes a card away from a VM. {ways}, reboot the node and run this again; or put in a second card.",
-    )
+def _verdict(code, message, hint):
+    return {"supported": code == "ok", "code": code, "message": message, "hint": hint}
 
 
-def _integrated(gpu, _floor):
-    return f"{label(gpu)} is an integrated GPU, and the engine does not run on it.", ANOTHER_CARD
-
-
-def _arch(gpu, _floor):
-    if gpu["vendor"] == "nvidia":
-        return f"{label(gpu)} is older than NVIDIA's Maxwell generation, and no driver that containers need supports it.", ANOTHER_CARD
-    if gpu["gfx"] is None:
-        return (
-            f"{label(gpu)} has an unknown gfx target, so nobody can say whether the engine runs on it.",
-            "Load its driver (modprobe amdgpu), which tells the target, and run this again.",
-        )
-    override = table.AMD_OVERRIDES.get(gpu["gfx"])
-    chance = f"The engine may run it as a relative with HSA_OVERRIDE_GFX_VERSION={override}, without any promise and not set by psw; or: " if override else ""
-    return (
-        f"{label(gpu)} is {gpu['gfx']}, which the engine's ROCm build does not support; it supports {', '.join(sorted(table.AMD_GFX))}.",
-        chance + ANOTHER_CARD,
-    )
-
-
-def _floor(gpu, floor_mib):
-    return f"{label(gpu)} has {gpu['usable_mib']} MiB of memory, and {floor_mib} MiB are needed.", ANOTHER_CARD
-
-
-def _secure_boot(gpu, _floor):
-    enrol = "mokutil --import /var/lib/dkms/mok.pub, reboot, confirm it in MokManager on the console"
-    other = f"The other way, to enrol the key that signs the module ({enrol}), is one that psw cannot follow yet."
-    return (
-        f"Secure boot is on, and the kernel would reject the NVIDIA module that {label(gpu)} needs.",
-        f"Turn secure boot off in the firmware setup, then run this again. {other}",
-    )
-
-
-_SENTENCES = {
-    "vfio_bound": _vfio,
-    "integrated_only": _integrated,
-    "unsupported_arch": _arch,
-    "below_vram_floor": _floor,
-    "secure_boot_enabled": _secure_boot,
-}
-
-
-def verdict(gpus, judged, floor_mib):
-    """Return the node's verdict: supported or not, the code, the sentence, and what to do next."""
-    if not gpus:
-        return {
-            "supported": False,
-            "code": "no_gpu",
-            "message": "This node has no NVIDIA, AMD or Intel GPU.",
-            "hint": f"{ANOTHER_CARD} If there is one, check that it is powered, seated, and shown by lspci.",
-        }
+def verdict(judged, floor_mib):
+    """Return (the node's verdict: supported or not, the code, the sentence, and what to do next; the addresses of the GPUs it speaks of)."""
+    if not judged:
+        return _verdict("no_gpu", *NO_GPU), []
     _vendor, selected = select(judged)
     if selected:
         cards = [f"{label(gpu)}, {gpu['usable_mib'] or 'unknown'} MiB" for gpu in judged if gpu["address"] in selected]
-        return {"supported": True, "code": "ok", "message": f"Usable: {'; '.join(cards)}.", "hint": ""}
-    best = _best(gpus)
-    code = next(gpu["reason"] for gpu in judged if gpu["address"] == best["address"])
-    message, hint = _SENTENCES[code](best, floor_mib)
-    return {"supported": False, "code": code, "message": message, "hint": hint}
+        return _verdict("ok", f"Usable: {'; '.join(cards)}.", ""), selected
+    best = _best(judged)
+    return _verdict(best["reason"], *refusal(best, floor_mib)), [best["address"]]
+
+
+def assess(machine, floor_mib, smi=None):
+    """Return what gpu_detect says about a machine that was read, and about what its nvidia-smi printed."""
+    secure_boot = secure_boot_state(machine["efi"], machine["secure_boot"], machine["shim_state"])
+    judged = judge(find_gpus(machine, smi), floor_mib, secure_boot)
+    vendor, selected = select(judged)
+    said, spoken_of = verdict(judged, floor_mib)
+    return {
+        "gpus": [{key: gpu[key] for key in SHOWN} for gpu in judged],
+        "vendor": vendor,
+        "selected": selected,
+        "devices": device_nodes(machine, judged, selected),
+        "secure_boot": secure_boot,
+        "kernel": machine["kernel"],
+        "verdict": said,
+        "warnings_found": [*about_node(machine, judged, secure_boot), *about_gpus(judged, spoken_of, vendor, floor_mib)],
+    }

@@ -10,7 +10,9 @@ module: gpu_detect
 short_description: Find the GPUs of a node and say whether psw can use them
 version_added: 0.1.0
 description:
-  - Reads C(/sys), C(/proc) and the node's VM configurations. It needs no driver, no root and no other program.
+  - Reads C(/sys), C(/proc), the node's VM configurations and what C(/etc/modprobe.d) sets aside for VMs. It needs no driver and no other program,
+    and no root either, except that Proxmox VE shows VM configurations to root alone; without them it warns.
+  - Missing or unreadable files and garbage in them lead to a verdict, never to a failure.
   - Where the NVIDIA driver is loaded it also asks C(nvidia-smi), whose memory sizes win over the collection's table of cards.
   - Never changes anything.
 author: the psw authors (@psw-ai)
@@ -26,7 +28,7 @@ attributes:
 options:
   root:
     description:
-      - Every file that is read lies under this directory, in C(sys/), C(proc/), C(dev/) and C(etc/pve/).
+      - Every file that is read lies under this directory, in C(sys/), C(proc/), C(dev/), C(etc/pve/) and C(etc/modprobe.d/).
       - Another one than V(/) stands in for a machine, in tests and to look at what a user sent.
     type: path
     default: /
@@ -101,7 +103,7 @@ secure_boot:
   type: str
   sample: disabled
 kernel:
-  description: Release of the running kernel.
+  description: Release of the running kernel, or null when it cannot be read.
   returned: always
   type: str
   sample: 6.17.2-1-pve
@@ -125,7 +127,9 @@ verdict:
       description: What to do next; empty when nothing is wrong.
       type: str
 warnings_found:
-  description: What could not be known for certain, such as a memory size taken from the table.
+  description:
+    - What the owner should know beside the verdict.
+    - Such as a memory size that is estimated from the table, a card that is left out and why, or a driver that holds a card and cannot use it.
   returned: always
   type: list
   elements: str
@@ -134,9 +138,10 @@ warnings_found:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._gpu import SMI_FIELDS, device_nodes, find_gpus, has_nvidia, secure_boot_state
+from ansible_collections.psw.ai.plugins.module_utils._gpu import has_nvidia
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_machine
-from ansible_collections.psw.ai.plugins.module_utils._gpu_verdict import judge, select, verdict
+from ansible_collections.psw.ai.plugins.module_utils._gpu_text import SMI_FIELDS, printable
+from ansible_collections.psw.ai.plugins.module_utils._gpu_verdict import assess
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
 
@@ -155,7 +160,7 @@ def ask_driver(module, machine):
     except PswModuleError as exc:
         return None, str(exc)
     if done.rc != 0:
-        return None, f"nvidia-smi gave no answer: {(done.out or done.err).strip() or f'exit code {done.rc}'}"
+        return None, f"nvidia-smi gave no answer: {printable(done.out or done.err) or f'exit code {done.rc}'}"
     return done.out, None
 
 
@@ -168,24 +173,10 @@ def main():
         },
         supports_check_mode=True,
     )
-    floor = module.params["vram_floor_mib"]
     machine = read_machine(module.params["root"])
     smi, silence = ask_driver(module, machine)
-    gpus, warnings = find_gpus(machine, smi)
-    secure_boot = secure_boot_state(machine["efi"], machine["secure_boot"])
-    judged = judge(gpus, floor, secure_boot)
-    vendor, selected = select(judged)
-    module.exit_json(
-        changed=False,
-        gpus=judged,
-        vendor=vendor,
-        selected=selected,
-        devices=device_nodes(machine, judged, selected),
-        secure_boot=secure_boot,
-        kernel=machine["kernel"],
-        verdict=verdict(gpus, judged, floor),
-        warnings_found=warnings + ([silence] if silence else []),
-    )
+    found = assess(machine, module.params["vram_floor_mib"], smi)
+    module.exit_json(changed=False, **{**found, "warnings_found": found["warnings_found"] + ([silence] if silence else [])})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 import pytest
-from ansible_collections.psw.ai.plugins.module_utils import _gpu, _gpu_sysfs, _gpu_verdict
+from ansible_collections.psw.ai.plugins.module_utils import _gpu_sysfs, _gpu_verdict, _gpu_words
 
 from lab import machines
 
@@ -21,16 +21,8 @@ SHOWN = {
 
 
 def verdict(name, directory):
-    machine = machines.load(name)
-    machines.generate(machine, directory)
-    vms = directory / "tree/etc/pve/qemu-server"
-    vms.mkdir(parents=True)
-    for file, text in machine.get("vms", {}).items():
-        (vms / file).write_text(text, encoding="utf-8")
-    found = _gpu_sysfs.read_machine(str(directory / "tree"))
-    gpus, _ = _gpu.find_gpus(found)
-    judged = _gpu_verdict.judge(gpus, FLOOR, _gpu.secure_boot_state(found["efi"], found["secure_boot"]))
-    return _gpu_verdict.verdict(gpus, judged, FLOOR)
+    root = machines.lay_out(machines.load(name), directory)
+    return _gpu_verdict.assess(_gpu_sysfs.read_machine(str(root)), FLOOR)["verdict"]
 
 
 @pytest.mark.parametrize(("code", "name"), SHOWN.items())
@@ -41,5 +33,5 @@ def test_a_refusal_is_documented_in_the_words_the_user_sees(code, name, tmp_path
 
 
 def test_every_code_of_a_verdict_is_documented():
-    assert set(SHOWN) == set(_gpu_verdict._SENTENCES) | {"no_gpu"}
+    assert set(SHOWN) == set(_gpu_words.SENTENCES) | {"no_gpu"}
     assert [code for code in SHOWN if f"Code `{code}`" not in DOCS] == []
