@@ -67,6 +67,18 @@ def _comments(file: Path) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def check_public(key: str) -> None:
+    """Fail for what is no age public key, above all for a secret one; that one is not repeated."""
+    if key.strip().upper().startswith(PREFIX):
+        raise SecretsError("this is the secret half of an age key, which stays with its owner", "ask for the public half: it begins with age1")
+    from pyrage import RecipientError, x25519  # noqa: PLC0415 - as above
+
+    try:
+        x25519.Recipient.from_str(key)
+    except (RecipientError, ValueError) as exc:
+        raise SecretsError(f"{key!r} is no age public key", "it begins with age1 and stands in its owner's keys.txt; age-keygen -y shows it too") from exc
+
+
 def _public_keys(text: str, where: str) -> list[str]:
     from pyrage import IdentityError, x25519  # noqa: PLC0415 - as above
 

@@ -21,7 +21,7 @@ SPACES = re.compile(r"[ \t]{2,}(#.*)$")
 UNINDENTED_LIST = re.compile(r"^(\s*)[^\s#-][^#\n]*:[ \t]*(?:#[^\n]*)?\n(?:\s*#[^\n]*\n)*\1- ", re.MULTILINE)
 
 
-def edited(text: str, change: Change) -> str:
+def edited(text: str, change: Change, name: str = "psw.yml") -> str:
     """Return the YAML text after ``change`` has worked on its tree; an edit that would lose a comment is not made."""
     # Imported here, because it costs as much as a whole short command that only reads.
     from ruamel.yaml import YAML  # noqa: PLC0415
@@ -40,7 +40,7 @@ def edited(text: str, change: Change) -> str:
     yaml.dump(tree, stream)
     result = _tidy(text, stream.getvalue())
     if lost := Counter(COMMENT.findall(text)) - Counter(COMMENT.findall(result)) - Counter(removed):
-        raise ProjectError(f"psw cannot change psw.yml and keep this comment: {next(iter(lost))}", "make the change by hand, or move the comment")
+        raise ProjectError(f"psw cannot change {name} and keep this comment: {next(iter(lost))}", "make the change by hand, or move the comment")
     return result.replace("\n", ending)
 
 
@@ -69,7 +69,7 @@ def add_apps(tree: Any, names: Iterable[str]) -> None:
         tree["apps"] = CommentedSeq()
         tree["apps"].fa.set_flow_style()
     for name in names:
-        _append(tree["apps"], name)
+        append(tree["apps"], name)
 
 
 def remove_apps(tree: Any, gone: Iterable[str], left: Iterable[str]) -> list[str]:
@@ -81,14 +81,14 @@ def remove_apps(tree: Any, gone: Iterable[str], left: Iterable[str]) -> list[str
             removed += _remove(tree, "apps", apps.index(name))
     for name in left:
         if name not in apps:
-            _append(apps, name)
+            append(apps, name)
     if not apps:
         apps.fa.set_flow_style()  # nothing else stands for an empty list
     return removed
 
 
-def _append(items: Any, name: str) -> None:
-    """Append to a list; what stands below the list keeps standing below it."""
+def append(items: Any, name: str, comment: str = "") -> None:
+    """Append to a list, with a comment on the item's line; what stands below the list keeps standing below it."""
     below = items.ca.items.get(len(items) - 1) if items else None
     items.append(name)
     if below and below[0] and not items.fa.flow_style():
@@ -96,6 +96,8 @@ def _append(items: Any, name: str) -> None:
         if rest:
             below[0].value = f"{own}\n"
             _attach(items, len(items) - 1, f"\n{rest}")
+    if comment:
+        items.yaml_add_eol_comment(comment, len(items) - 1, column=0)
 
 
 def _remove(tree: Any, key: str, index: int) -> list[str]:

@@ -29,12 +29,12 @@ storage: {{models: {{pool: auto, quota: 100G}}}}
 apps: [] # psw app add @ai
 """
 SOPS = """\
-# Who can read secrets/: every age public key here. After a change: sops updatekeys secrets/apps.yml
+# Who can read secrets/: the age public keys here. Add one with: psw secrets add-recipient; after you took one out: psw secrets rekey
 creation_rules:
   - path_regex: secrets/.*\\.yml$
     unencrypted_regex: ^schema$
-    age: >-
-      {recipients}
+    age:
+{recipients}
 """
 IGNORED = (".psw/", ".*.tmp")  # state, and what a killed psw was writing
 
@@ -69,7 +69,7 @@ def init_project(path: str | Path, domain: str) -> Created:
             recipients = [_age.make_identity()]
         _ignore_state(ignored, before, made)
         if not (directory / ".sops.yaml").exists():
-            _make(directory / ".sops.yaml", SOPS.format(recipients=",".join(recipients)), made)
+            _make(directory / ".sops.yaml", SOPS.format(recipients="\n".join(f"      - {key}" for key in recipients)), made)
         # The last one: what has no psw.yml is no project.
         _make(directory / "psw.yml", WISHES.format(domain=domain), made)
     except BaseException:

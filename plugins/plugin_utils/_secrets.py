@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import string
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.psw.ai.plugins.plugin_utils import _schema, _sops, _yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import SecretsError
-from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, shown, sync_directory, write_atomic
+from ansible_collections.psw.ai.plugins.plugin_utils._files import shown
 from ansible_collections.psw.ai.plugins.plugin_utils._lock import mutex
 from ansible_collections.psw.ai.plugins.plugin_utils._near import unknown
+from ansible_collections.psw.ai.plugins.plugin_utils._sealed import Apps, SealedFile
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
@@ -38,22 +37,11 @@ class Secrets:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.file = project.path / "secrets" / "apps.yml"
+        self.sealed = SealedFile(self.file)
 
-    def read(self) -> dict[str, dict[str, str]]:
+    def read(self) -> Apps:
         """Return every secret as ``{app: {name: value}}``; empty when there are none yet."""
-        if not self.file.exists():
-            return {}
-        document = _yaml.load(self.file, SecretsError)
-        if "sops" not in document.data:
-            raise SecretsError(
-                f"{shown(self.file)} is not encrypted: its secrets can be read by anyone who sees the file",
-                "encrypt it with: sops encrypt -i secrets/apps.yml; if it was ever committed, change these secrets",
-            )
-        if "mac" not in (document.data["sops"] or {}):
-            raise SecretsError(f"{shown(self.file)} is not whole: what sops wrote at its end is missing", "restore it from git")
-        _schema.validate(document, "secrets", SecretsError)
-        apps = _sops.decrypt(self.file)["apps"] or {}
-        return {app: {name: str(value) for name, value in (values or {}).items()} for app, values in apps.items()}
+        return self.sealed.read()
 
     def get(self, app: str, name: str) -> str:
         """Return one secret; one that is not there is an error that names it."""
@@ -65,7 +53,7 @@ class Secrets:
 
     def ensure(self, wanted: Wanted) -> bool:
         """Make the secrets that are missing (``{app: {name: {kind, length}}}``); what is there is never changed."""
-        with mutex(self.project.path, "secrets"):
+        with self._alone():
             there = self.read()
             new = {
                 (app, name): GENERATORS[spec["kind"]](int(spec["length"]))
@@ -73,7 +61,7 @@ class Secrets:
                 for name, spec in specs.items()
                 if spec["kind"] in GENERATORS and name not in there.get(app, {})
             }
-            return self._write(new)
+            return self._write(there, new)
 
     def missing(self, wanted: Wanted) -> list[str]:
         """Name the secrets that ``ensure`` would make."""
@@ -84,69 +72,58 @@ class Secrets:
 
     def set(self, app: str, name: str, value: str) -> bool:
         """Store one secret; False when it was there with this value."""
-        with mutex(self.project.path, "secrets"):
-            if self.read().get(app, {}).get(name) == value:
-                return False
-            return self._write({(app, name): value})
+        with self._alone():
+            return self._write(self.read(), {(app, name): value})
 
     def remove(self, app: str, name: str | None = None) -> bool:
         """Forget one secret, or without a name all that the app has; False when there was nothing to forget."""
-        with mutex(self.project.path, "secrets"):
+        with self._alone():
             there = self.read()
-            if app not in there or (name is not None and name not in there[app]):
-                return False
-            whole = name is None or list(there[app]) == [name]
-            keys = ["apps", app] if whole else ["apps", app, str(name)]
-            self._on_a_copy(lambda copy: _sops.unset_value(copy, keys, self.file))
-            return True
+            return self._write(there, {(app, known): None for known in there.get(app, {}) if name in (known, None)})
 
-    def _write(self, values: Mapping[tuple[str, str], str]) -> bool:
-        if not values:
+    def change(self, seen: Apps, wanted: Apps) -> list[str]:
+        """Turn the secrets that somebody saw into those they want; return what changed, as ``app.name``.
+
+        Other programs may have changed other secrets since; those stay.
+        """
+        before, after = _flat(seen), _flat(wanted)
+        changes = {key: after.get(key) for key in {**before, **after} if before.get(key) != after.get(key)}
+        with self._alone():
+            there = self.read()
+            now = _flat(there)
+            for (app, name), value in changes.items():
+                if now.get((app, name)) not in (before.get((app, name)), value):
+                    raise SecretsError(f"{app}.{name} was changed by another program meanwhile; nothing was written", "edit again, from what is there now")
+            self._write(there, changes)
+        return [f"{app}.{name}" for app, name in changes]
+
+    def rekey(self) -> None:
+        """Encrypt all secrets with a new data key, for those whom ``.sops.yaml`` names now."""
+        with self._alone():
+            if not self.file.exists():
+                raise SecretsError(f"there is no {shown(self.file)} yet", "the first converge makes it; psw secrets set does too")
+            self.sealed.encrypt_anew()
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return mutex(self.project.path, "secrets")
+
+    def _write(self, there: Apps, changes: Mapping[tuple[str, str], str | None]) -> bool:
+        """Bring the changes to the file (None forgets a secret); False when they change nothing."""
+        wanted = {app: dict(values) for app, values in there.items()}
+        for (app, name), value in changes.items():
+            if value is None:
+                wanted.get(app, {}).pop(name, None)
+            else:
+                wanted.setdefault(app, {})[name] = value
+        wanted = {app: values for app, values in wanted.items() if values}
+        if wanted == there:
             return False
-        if not self.file.exists():
-            tree: dict[str, Any] = {"schema": 1, "apps": {}}
-            for (app, name), value in values.items():
-                tree["apps"].setdefault(app, {})[name] = value
-            self._make_directory()
-            write_atomic(self.file, _sops.encrypt(self.file, tree), mode=0o600)
-            return True
-
-        def change(copy: Path) -> None:
-            for (app, name), value in values.items():
-                _sops.set_value(copy, ["apps", app, name], value, self.file)
-
-        self._on_a_copy(change)
+        self.sealed.replace(there, wanted)
         return True
 
-    def _on_a_copy(self, change: Callable[[Path], None]) -> None:
-        """Let sops work on an encrypted copy, then put it in place in one step: sops itself writes over the file."""
-        text = self.file.read_text(encoding="utf-8")
-        try:
-            for left in self.file.parent.glob(".apps.*.tmp"):
-                left.unlink()  # by a psw that was killed: no other one is here now
-            handle, name = tempfile.mkstemp(dir=self.file.parent, prefix=".apps.", suffix=".tmp")
-        except OSError as exc:
-            raise not_written(self.file, exc) from exc
-        copy = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            change(copy)
-            with copy.open("rb") as stream_done:
-                os.fsync(stream_done.fileno())
-            _sops.decrypt(copy)  # a disk that filled up under sops shows here, before anything is replaced
-            copy.replace(self.file)
-            sync_directory(self.file.parent)
-        except OSError as exc:
-            raise not_written(self.file, exc) from exc
-        finally:
-            copy.unlink(missing_ok=True)
 
-    def _make_directory(self) -> None:
-        try:
-            self.file.parent.mkdir(mode=0o700, exist_ok=True)
-        except OSError as exc:
-            raise not_written(self.file.parent, exc) from exc
+def _flat(apps: Apps) -> dict[tuple[str, str], str]:
+    return {(app, name): value for app, values in apps.items() for name, value in values.items()}
 
 
 def wanted_secrets(catalog: Catalog, apps: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:

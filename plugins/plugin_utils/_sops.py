@@ -9,17 +9,29 @@ import importlib.util
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.psw.ai.plugins.plugin_utils import _age
+from ansible_collections.psw.ai.plugins.plugin_utils import _age, _yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import SecretsError
 from ansible_collections.psw.ai.plugins.plugin_utils._files import shown
 
 YAML = ("--input-type", "yaml", "--output-type", "yaml")  # whatever a copy is called
+# With one of these in the environment, sops would encrypt for others than .sops.yaml names.
+OVERRIDES = (
+    "SOPS_CONFIG",
+    "SOPS_AGE_RECIPIENTS",
+    "SOPS_PGP_FP",
+    "SOPS_KMS_ARN",
+    "SOPS_GCP_KMS_IDS",
+    "SOPS_AZURE_KEYVAULT_URLS",
+    "SOPS_VAULT_URIS",
+    "SOPS_HUAWEICLOUD_KMS_IDS",
+)
 
 
 def program() -> str:
@@ -38,20 +50,31 @@ def program() -> str:
 
 def decrypt(file: Path) -> dict[str, Any]:
     """Return the decrypted tree of an encrypted file."""
-    tree = json.loads(_sops(file, "decrypt", "--input-type", "yaml", "--output-type", "json", str(file)))
-    if not isinstance(tree, dict):
-        raise SecretsError(f"{shown(file)} holds no keys and values")
-    return tree
+    return _tree(file, _sops(file, "decrypt", "--input-type", "yaml", "--output-type", "json", str(file)))
 
 
-def encrypt(file: Path, tree: dict[str, Any]) -> str:
-    """Return the tree as sops would write it to ``file``, for the recipients that ``.sops.yaml`` names."""
-    text = json.dumps(tree)
-    return _sops(file, "encrypt", "--filename-override", str(file), "--input-type", "json", "--output-type", "yaml", "/dev/stdin", stdin=text)
+def decrypt_text(file: Path, sealed: str) -> dict[str, Any]:
+    """Return the decrypted tree of what is to become ``file``."""
+    return _tree(file, _sops(file, "decrypt", "--input-type", "yaml", "--output-type", "json", "/dev/stdin", stdin=sealed))
 
 
-def set_value(copy: Path, keys: list[str], value: str, named: Path) -> None:
-    """Change one value in ``copy`` (of the file the user knows as ``named``); all others keep their ciphertext."""
+def encrypt(file: Path, text: str, kind: str = "json") -> str:
+    """Return the text (JSON or YAML) as sops would write it to ``file``, for the recipients that ``.sops.yaml`` names."""
+    return _sops(file, "encrypt", "--filename-override", str(file), "--input-type", kind, "--output-type", "yaml", "/dev/stdin", stdin=text)
+
+
+def encrypt_anew(file: Path) -> str:
+    """Return an encrypted file with a new data key, for the recipients that ``.sops.yaml`` names now; comments stay."""
+    return encrypt(file, _sops(file, "decrypt", *YAML, str(file)), "yaml")
+
+
+def follow_rules(copy: Path, named: Path) -> None:
+    """Let the copy be read by those whom the ``.sops.yaml`` above it names and by nobody else; its values keep their ciphertext."""
+    _sops(named, "updatekeys", "--yes", "--input-type", "yaml", str(copy), beside=copy)
+
+
+def set_value(copy: Path, keys: list[str], value: str | dict[str, Any], named: Path) -> None:
+    """Change one value or branch in ``copy`` (of the file the user knows as ``named``); all others keep their ciphertext."""
     _sops(named, "set", *YAML, "--value-stdin", str(copy), _index(keys), stdin=json.dumps(value))
 
 
@@ -64,13 +87,22 @@ def _index(keys: list[str]) -> str:
     return "".join(f"[{json.dumps(key)}]" for key in keys)
 
 
-def _sops(file: Path, verb: str, *arguments: str, stdin: str = "") -> str:
+def _tree(file: Path, text: str) -> dict[str, Any]:
+    tree = json.loads(text)
+    if not isinstance(tree, dict):
+        raise SecretsError(f"{shown(file)} holds no keys and values")
+    return tree
+
+
+def _sops(file: Path, verb: str, *arguments: str, stdin: str = "", beside: Path | None = None) -> str:
+    leave_no_core()
     done = subprocess.run(
         [program(), "--disable-version-check", verb, *arguments],
         input=stdin,
         capture_output=True,
         text=True,
-        cwd=file.parent.parent,
+        cwd=(beside or file).parent.parent,  # where .sops.yaml is
+        env={name: value for name, value in os.environ.items() if name not in OVERRIDES},
         check=False,
     )
     if done.returncode:
@@ -78,17 +110,24 @@ def _sops(file: Path, verb: str, *arguments: str, stdin: str = "") -> str:
     return done.stdout
 
 
-# What sops says (in part) -> what is wrong, what to do. The first that fits; {file}, {identity} are filled in.
+def leave_no_core() -> None:
+    """From now on, a crash of this process or of what it starts writes no memory to the disk."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+RULES_UNREADABLE = "failed to parse input|error loading config"
+# What sops says (in part) -> what is wrong, what to do. The first that fits; {file}, {identity}, {public} are filled in.
 ANSWERS = (
     (
         "does not match sops' data format",
         "{file} holds a value that is not encrypted",
-        "take it out again; to add one, use: sops secrets/apps.yml",
+        "take it out again; to add one, use: psw secrets edit",
     ),
     (
         "MAC mismatch|Could not decrypt value",
         "{file} was changed without sops: its seal is broken",
-        "restore it from git; to edit it, use: sops secrets/apps.yml",
+        "restore it from git; to edit it, use: psw secrets edit",
     ),
     (
         "no matching creation rules found|config file not found|no creation rules",
@@ -96,14 +135,14 @@ ANSWERS = (
         "give it a creation rule for secrets/ with your age public key",
     ),
     (
-        "failed to parse input|error loading config",
+        RULES_UNREADABLE,
         ".sops.yaml is not one that sops understands: {last}",
         "",
     ),
     (
         "no identity matched|identity did not match",
         "{file} was encrypted for another age identity than yours ({identity})",
-        "use the one it was made with, or let its owner add your public key to .sops.yaml and run: sops updatekeys secrets/apps.yml",
+        "use the one it was made with, or let someone who can read it run: psw secrets add-recipient {public}",
     ),
     (
         "failed to parse '[^']+' age identities",
@@ -124,5 +163,24 @@ def _explained(file: Path, stderr: str) -> SecretsError:
     filled = {"file": shown(file), "identity": shown(_age.identity_file()), "last": stderr.strip().splitlines()[-1] if stderr.strip() else ""}
     for pattern, message, hint in ANSWERS:
         if re.search(pattern, said):
-            return SecretsError(message.format(**filled), hint)
+            if pattern is RULES_UNREADABLE and (error := _not_yaml(file.parent.parent / ".sops.yaml")):
+                return error
+            return SecretsError(message.format(**filled), hint.replace("{public}", _public_key()) if "{public}" in hint else hint)
     return SecretsError(f"sops cannot work with {filled['file']}: {filled['last'] or 'it does not say why'}")
+
+
+def _public_key() -> str:
+    """Return the public key to ask for entry with."""
+    try:
+        return next(iter(_age.recipients()), "YOUR-PUBLIC-KEY")
+    except SecretsError:
+        return "YOUR-PUBLIC-KEY"
+
+
+def _not_yaml(rules: Path) -> SecretsError | None:
+    """Return what is wrong with the rules where it is the YAML itself, such as an unfinished merge: with its line."""
+    try:
+        _yaml.load(rules, SecretsError)
+    except SecretsError as exc:
+        return exc
+    return None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Where = tuple[str | int, ...]
 LONGEST = 40  # characters of a value in a message
 MERGE_MARKER = re.compile(r"^(<{7}|={7}|>{7})( |$)")
+MERGE_HINT = "settle the conflict in this file first"
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -44,6 +45,17 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
+class _TextLoader(_Loader):
+    """Takes every value for text, whatever its tag says."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """Return a value just as it was written."""
+        return node.value if isinstance(node, yaml.ScalarNode) else super().construct_object(node, deep)
+
+
+_TextLoader.yaml_implicit_resolvers = {}
+
+
 @dataclass(frozen=True)
 class Document:
     """A YAML file as data, with the line (counted from 1) on which each key and list item stands."""
@@ -63,15 +75,17 @@ class Document:
         return f"{shown(self.path)}:{self.line(where)}"
 
 
-def load(path: Path, error: type[PswError] = ProjectError) -> Document:
+def load(path: Path, error: type[PswError] = ProjectError, merge_hint: str = MERGE_HINT) -> Document:
     """Read one YAML file; broken YAML, a doubled key or a merge conflict is an error that names the line."""
-    return parse(read_text(path, error), path, error)
+    text = read_text(path, error)
+    refuse_merge_markers(text, path, error, merge_hint)
+    return parse(text, path, error)
 
 
-def parse(text: str, path: Path, error: type[PswError] = ProjectError) -> Document:
-    """Turn the text of a YAML file into a document."""
+def parse(text: str, path: Path, error: type[PswError] = ProjectError, *, only_text: bool = False) -> Document:
+    """Turn the text of a YAML file into a document; with ``only_text`` every value is text, just as it was written."""
     refuse_merge_markers(text, path, error)
-    loader = _Loader(text)
+    loader = (_TextLoader if only_text else _Loader)(text)
     try:
         node = loader.get_single_node()
         lines: dict[Where, int] = {}
@@ -93,11 +107,11 @@ def parse(text: str, path: Path, error: type[PswError] = ProjectError) -> Docume
     return Document(path, data, lines)
 
 
-def refuse_merge_markers(text: str, path: Path, error: type[PswError] = ProjectError) -> None:
+def refuse_merge_markers(text: str, path: Path, error: type[PswError] = ProjectError, hint: str = MERGE_HINT) -> None:
     """Fail if git left a merge conflict in the file."""
     for number, line in enumerate(text.splitlines(), 1):
         if MERGE_MARKER.match(line):
-            raise error(f"{shown(path)}:{number}: an unfinished merge ({line[:7]})", "settle the conflict in this file first")
+            raise error(f"{shown(path)}:{number}: an unfinished merge ({line[:7]})", hint)
 
 
 def _walk(node: yaml.Node, where: Where, lines: dict[Where, int], path: Path, error: type[PswError]) -> None:
@@ -131,3 +145,11 @@ class _Dumper(yaml.SafeDumper):
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - PyYAML's signature
         super().increase_indent(flow, indentless=False)
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    """Several lines stand as several lines."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)

@@ -5,16 +5,18 @@ import re
 import stat
 import string
 import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.psw.ai.plugins.plugin_utils import _age, _secrets, _sops
+from ansible_collections.psw.ai.plugins.plugin_utils import _age, _sealed, _sops
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError, SecretsError
 from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets, wanted_secrets
+from pyrage import x25519
 
 MESSAGES = Path(__file__).parents[4] / "docs/messages.md"
 WANTED = {
@@ -44,6 +46,7 @@ def error(work, kind=SecretsError):
 def documented(exc):
     """Say whether docs/messages.md shows the error, as the command line would."""
     text = f"error: {exc.message}\n  {exc.hint}".replace(str(Path.home()), "~")
+    text = re.sub(r"age1[0-9a-z]{58}", "age1…", text)
     return f"```text\n{text}\n```\n" in MESSAGES.read_text(encoding="utf-8")
 
 
@@ -197,6 +200,112 @@ def test_what_the_user_stored_with_sops_is_found(full):
     assert full.get("mine", "token") == "mine"
 
 
+def test_an_edit_changes_what_was_edited_and_nothing_else(full):
+    seen, before = full.read(), ciphertexts(full)
+    wanted = {"postgres": seen["postgres"], "probe": {"probe_openwebui_service_key": "sk-4567"}, "mine": {"token": "new"}}
+    assert full.change(seen, wanted) == ["openwebui.openwebui_secret_key", "probe.probe_openwebui_service_key", "mine.token"]
+    assert full.read() == wanted
+    assert ciphertexts(full)["postgres", "postgres_password"] == before["postgres", "postgres_password"]
+
+
+def test_an_edit_that_changes_nothing_writes_nothing(full):
+    before = full.file.read_bytes()
+    assert full.change(full.read(), full.read()) == []
+    assert full.file.read_bytes() == before
+
+
+def test_an_edit_keeps_what_another_program_stored_meanwhile(full):
+    seen = full.read()
+    full.set("other", "key", "stored meanwhile")
+    full.change(seen, {**seen, "mine": {"token": "new"}})
+    assert (full.get("other", "key"), full.get("mine", "token")) == ("stored meanwhile", "new")
+
+
+def test_an_edit_of_what_another_program_changed_meanwhile_is_refused_whole(full):
+    seen = full.read()
+    full.set("probe", "probe_openwebui_service_key", "sk-from-a-rotation")
+    before = full.file.read_bytes()
+    with pytest.raises(SecretsError) as caught:
+        full.change(seen, {**seen, "probe": {"probe_openwebui_service_key": "sk-mine"}, "mine": {"token": "new"}})
+    assert documented(caught.value)
+    assert full.file.read_bytes() == before
+
+
+def test_a_users_comments_stay_through_every_change(full):
+    text = "schema: 1\napps:\n    # the box under the stairs\n    mine:\n        token: one\n"
+    full.file.write_text(_sops.encrypt(full.file, text, "yaml"))
+    full.set("mine", "token", "two")
+    full.set("probe", "key", "value")
+    full.remove("probe")
+    full.rekey()
+    assert "# the box under the stairs" in sops("decrypt", full.file, cwd=full.project.path)
+
+
+def sops(*arguments, cwd):
+    return subprocess.run([_sops.program(), *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=True).stdout
+
+
+# --- encrypting anew -------------------------------------------------------------------------------------------------
+def test_rekeying_changes_every_ciphertext_and_no_value(full):
+    values, before = full.read(), ciphertexts(full)
+    full.rekey()
+    assert full.read() == values
+    assert [key for key, text in ciphertexts(full).items() if text == before[key]] == []
+    assert stat.S_IMODE(full.file.stat().st_mode) == 0o600
+
+
+def test_rekeying_encrypts_a_file_that_stands_in_clear(full):
+    full.file.write_text("schema: 1\napps:\n  probe: {probe_openwebui_service_key: sk-0123}\n")
+    full.rekey()
+    assert full.read() == {"probe": {"probe_openwebui_service_key": "sk-0123"}}
+    assert "sk-0123" not in full.file.read_text()
+
+
+def test_rekeying_before_there_are_secrets_says_what_makes_them(secrets):
+    assert error(secrets.rekey) == "there is no secrets/apps.yml yet; the first converge makes it; psw secrets set does too"
+
+
+@pytest.mark.parametrize("work", [lambda secrets: secrets.rekey(), lambda secrets: (secrets.file.unlink(), secrets.set("a", "b", "c"))])
+def test_nobody_locks_themselves_out(full, work):
+    own = _age.recipients()[0]
+    (full.project.path / ".sops.yaml").write_text(f"creation_rules: [{{path_regex: secrets, age: {stranger()}}}]\n")
+    before = full.file.read_bytes()
+    with pytest.raises(SecretsError) as caught:
+        work(full)
+    assert str(caught.value) == f".sops.yaml does not let you read secrets/apps.yml; add your public key to it: {own}"
+    assert documented(caught.value)
+    assert not full.file.exists() or full.file.read_bytes() == before
+
+
+def stranger():
+    return str(x25519.Identity.generate().to_public())
+
+
+def test_the_environment_of_the_user_does_not_decide_who_can_read(secrets, monkeypatch):
+    other = stranger()
+    monkeypatch.setenv("SOPS_AGE_RECIPIENTS", other)
+    monkeypatch.setenv("SOPS_CONFIG", "/nonexistent")
+    secrets.ensure(WANTED)
+    secrets.rekey()
+    assert secrets.sealed.recipients() == _age.recipients()
+
+
+def test_who_has_secrets_in_memory_leaves_no_core_behind(full):
+    code = (
+        "import resource, sys\nfrom ansible_collections.psw.ai.plugins.plugin_utils._project import Project\n"
+        "from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (4096, resource.getrlimit(resource.RLIMIT_CORE)[1]))\n"
+        "Secrets(Project.open(sys.argv[1])).read()\nprint(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, full.project.path], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
+def test_the_names_of_secrets_can_be_read_by_anyone(full):
+    _age.identity_file().unlink()
+    assert sorted(full.sealed.names()) == ["openwebui.openwebui_secret_key", "postgres.postgres_password", "probe.probe_openwebui_service_key"]
+
+
 def store(arguments):
     path, number = arguments
     return Secrets(Project.open(path)).set(f"app{number}", "key", f"value{number}")
@@ -241,10 +350,10 @@ def test_a_missing_identity_is_named(full, home):
 
 def test_an_identity_of_someone_else_is_named(full, home):
     _age.identity_file().unlink()
-    _age.make_identity()
+    public = _age.make_identity()
     assert unchanged(full, full.read) == (
         f"secrets/apps.yml was encrypted for another age identity than yours ({home}/.config/sops/age/keys.txt); "
-        "use the one it was made with, or let its owner add your public key to .sops.yaml and run: sops updatekeys secrets/apps.yml"
+        f"use the one it was made with, or let someone who can read it run: psw secrets add-recipient {public}"
     )
 
 
@@ -255,7 +364,7 @@ def test_an_identity_that_is_damaged_is_named(full, home):
     )
 
 
-BROKEN_SEAL = "secrets/apps.yml was changed without sops: its seal is broken; restore it from git; to edit it, use: sops secrets/apps.yml"
+BROKEN_SEAL = "secrets/apps.yml was changed without sops: its seal is broken; restore it from git; to edit it, use: psw secrets edit"
 
 
 def edit(full, pattern, replacement):
@@ -281,20 +390,23 @@ def test_a_file_that_was_tampered_with_is_not_believed(full, pattern, replacemen
 def test_a_value_written_in_clear_among_the_encrypted_is_named_and_not_shown(full):
     edit(full, "^apps:$", "apps:\n    mine:\n        token: in-clear")
     message = unchanged(full, full.read)
-    assert message == "secrets/apps.yml holds a value that is not encrypted; take it out again; to add one, use: sops secrets/apps.yml"
+    assert message == "secrets/apps.yml holds a value that is not encrypted; take it out again; to add one, use: psw secrets edit"
 
 
 def test_a_file_in_clear_is_named_with_what_follows_from_it(full):
     full.file.write_text("schema: 1\napps:\n  probe: {probe_openwebui_service_key: sk-0123}\n")
     assert unchanged(full, full.read) == (
         "secrets/apps.yml is not encrypted: its secrets can be read by anyone who sees the file; "
-        "encrypt it with: sops encrypt -i secrets/apps.yml; if it was ever committed, change these secrets"
+        "encrypt it with: psw secrets rekey; if it was ever committed, change these secrets"
     )
 
 
 def test_an_unfinished_merge_is_named_with_its_line(full):
     edit(full, "^apps:$", "<<<<<<< HEAD\napps:")
-    assert unchanged(full, full.read) == "secrets/apps.yml:2: an unfinished merge (<<<<<<<); settle the conflict in this file first"
+    assert unchanged(full, full.read) == (
+        "secrets/apps.yml:2: an unfinished merge (<<<<<<<); "
+        "take one side whole, since sops seals the file as one: git checkout --ours (or --theirs) secrets/apps.yml"
+    )
 
 
 def test_a_file_that_was_cut_off_is_named(full):
@@ -332,6 +444,12 @@ def test_without_a_rule_for_secrets_nothing_is_written(secrets, rules):
     assert not secrets.file.exists()
 
 
+def test_rules_with_an_unfinished_merge_are_named_with_the_line(full):
+    file = full.project.path / ".sops.yaml"
+    file.write_text("<<<<<<< HEAD\n" + file.read_text())
+    assert unchanged(full, full.read).startswith(".sops.yaml:1: an unfinished merge (<<<<<<<)")
+
+
 def test_a_recipient_that_is_none_is_named(secrets):
     (secrets.project.path / ".sops.yaml").write_text("creation_rules: [{path_regex: secrets, age: age1nobody}]")
     assert error(lambda: secrets.ensure(WANTED)).startswith(".sops.yaml is not one that sops understands: failed to parse input")
@@ -350,7 +468,7 @@ def test_a_full_disk_leaves_the_secrets_as_they_were(full, monkeypatch):
     def no_space(_handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_secrets.os, "fsync", no_space)
+    monkeypatch.setattr(_sealed.os, "fsync", no_space)
     assert error(lambda: full.set("a", "b", "c"), PswError) == (
         "cannot write secrets/apps.yml, it is as it was; the disk is full: make room, then run the command again"
     )
