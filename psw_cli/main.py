@@ -22,6 +22,7 @@ COMMANDS = {
     "app": ("psw_cli.app:app", "The apps you want."),
     "plan": ("psw_cli.plan:plan", "Show what would run where."),
     "deploy": ("psw_cli.deploy:deploy", "Bring reality to the plan."),
+    "secrets": ("psw_cli.secrets:secrets", "Passwords and keys, encrypted in secrets/apps.yml."),
     "status": ("psw_cli.status:status", "Show what runs where."),
     "completion": ("psw_cli.completion:completion", "Print the completion script of a shell."),
 }
