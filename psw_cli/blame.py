@@ -9,6 +9,8 @@ from psw_cli import exits
 from psw_cli.failures import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
     from psw_cli.events import Problem, Run
@@ -54,7 +56,12 @@ def _try(project: Project, host: str, log: str) -> str:
     """Tell what to try when a machine does not answer."""
     node = project.wishes["nodes"].get(host)
     if node:
-        port = f" -p {node['port']}" if node["port"] != SSH_PORT else ""
-        key = f" -i {node['ssh_key']}" if node["ssh_key"] else ""
-        return f"try: ssh{port}{key} {node['user']}@{node['host']}; the address stands in psw.yml; the log of this run: {log}"
+        return f"try: {ssh(node)}; the address stands in psw.yml; the log of this run: {log}"
     return f"see on its node whether it runs: pct list; the log of this run: {log}"
+
+
+def ssh(node: Mapping[str, Any]) -> str:
+    """Return the command that logs in to a node."""
+    port = f" -p {node['port']}" if node["port"] != SSH_PORT else ""
+    key = f" -i {node['ssh_key']}" if node["ssh_key"] else ""
+    return f"ssh{port}{key} {node['user']}@{node['host']}"

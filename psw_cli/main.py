@@ -24,12 +24,12 @@ COMMANDS = {
     "deploy": ("psw_cli.deploy:deploy", "Bring reality to the plan."),
     "secrets": ("psw_cli.secrets:secrets", "Passwords and keys, encrypted in secrets/apps.yml."),
     "status": ("psw_cli.status:status", "Show what runs where."),
+    "doctor": ("psw_cli.doctor:doctor", "Name what is wrong with a GPU, and the command that heals it."),
     "completion": ("psw_cli.completion:completion", "Print the completion script of a shell."),
 }
 LATER = {
     "key": "Open WebUI's service keys are in secrets/apps.yml; `psw deploy converge` mints the missing ones",
     "model": "set ollama_models in services/ollama/defaults.yml",
-    "doctor": "`psw status` says what runs; the logs of the runs are in .psw/runs/",
 }
 
 
