@@ -38,9 +38,13 @@ LAYERS = {
 }
 
 
-def finding(name, message, heal, *, there=False):
-    """Return one finding; ``there`` says that the command that heals it belongs on the machine itself, not where psw runs."""
-    return {"id": name, "layer": LAYERS[name], "message": message, "heal": heal, "there": there}
+def finding(name, message, heal, *, there=False, inherited=False):
+    """Return one finding.
+
+    ``there``: the command that heals it belongs on the machine itself, not where psw runs. ``inherited``: a target suffers it from its
+    node, which names the cause when it is asked too.
+    """
+    return {"id": name, "layer": LAYERS[name], "message": message, "heal": heal, "there": there, "inherited": inherited}
 
 
 def ids(findings):

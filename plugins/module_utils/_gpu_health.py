@@ -120,7 +120,8 @@ def _drm_node(record, facts, setup):
     found += missing_devices(facts["devices"], setup, there=False, why=NO_GUEST)
     changed = _group_numbers(own, facts["groups"], setup)
     found += changed or wrong_groups(facts["devices"], facts["groups"], "udevadm trigger --settle", there=True)
-    return found + (_compute(record, facts["kfd"], setup) if record["vendor"] == "amd" else [])
+    with_rocm = record["vendor"] == "amd" and own.get("backend") != "vulkan"
+    return found + (_compute(record, facts["kfd"], setup) if with_rocm else [])
 
 
 def node_findings(record, facts, node):
@@ -135,29 +136,26 @@ def node_findings(record, facts, node):
     return found + (_nvidia_node if record["vendor"] == "nvidia" else _drm_node)(here, facts, setup)
 
 
-def _renumbered(devices, on_node):
-    """Return the device nodes that stand for another device than the node's: NVIDIA's numbers change when its module is loaded again."""
-    stale = [path for path, device in devices.items() if device and on_node.get(path, device["number"]) != device["number"]]
+def _renumbered(devices, uvm_major):
+    """Return the uvm nodes with another number than the kernel gives them now: it changes when the module is loaded again."""
+    stale = [path for path, device in devices.items() if device and "uvm" in path and uvm_major not in (None, int(device["number"].partition(":")[0]))]
     if not stale:
         return []
-    message = f"{', '.join(stale)} has other numbers here than on the node, so it stands for nothing; a restart of the target passes it through anew"
+    message = f"{', '.join(stale)} stands for nothing: the kernel's number for nvidia-uvm is {uvm_major} now; a restart of the target passes it through anew"
     return [finding("device_stale", message, "systemctl reboot", there=True)]
 
 
-def target_findings(record, facts, node, on_node=None):
-    """Return everything that is wrong in a target; ``on_node`` gives the numbers of the node's devices, None where the node was not asked."""
+def target_findings(record, facts, node):
+    """Return everything that is wrong in a target that has the node's GPU."""
     own = record[record["vendor"]]
     found = missing_devices(facts["devices"], CONVERGE, there=False, why="so it is not passed through to this target")
-    found += _renumbered(facts["devices"], on_node or {})
     if record["vendor"] != "nvidia":
         return found + wrong_groups(facts["devices"], facts["groups"], CONVERGE, there=False)
-    found += closed(facts["devices"], CONVERGE)
     if facts["loaded"] is None:
-        # The module is the node's. If the node was asked, it has said so.
-        message = f"the kernel of {node} has no NVIDIA module loaded"
-        return [] if on_node is not None else [finding("module_not_loaded", message, f"psw node setup-gpu {node}")]
+        message = f"the kernel of {node} has no NVIDIA module loaded, so nothing here can use the GPU"
+        return [finding("module_not_loaded", message, f"psw node setup-gpu {node}", inherited=True)]
+    found += _renumbered(facts["devices"], facts["uvm_major"])
+    found += closed(facts["devices"], CONVERGE)
     found += userspace(facts["userspace"], [facts["loaded"]], CONVERGE)
     found += toolkit(own, facts["toolkit"], CONVERGE)
-    if not found:
-        found += cdi(own, facts["cdi"], facts["loaded"], TARGET_UNIT)
-    return found
+    return found or cdi(own, facts["cdi"], facts["loaded"], TARGET_UNIT)

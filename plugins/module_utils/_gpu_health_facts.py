@@ -36,6 +36,12 @@ def parse_groups(text):
     return {name: int(gid) for name, gid in re.findall(r"^(\w+):[^:]*:(\d+):", text or "", re.MULTILINE) if name in GROUPS}
 
 
+def uvm_major(text):
+    """Return the number that the kernel gives nvidia-uvm, from /proc/devices; None where it lists none."""
+    found = re.search(r"^ *(\d+) nvidia-uvm$", text or "", re.MULTILINE)
+    return int(found.group(1)) if found else None
+
+
 def _in_order(kernel):
     return [int(number) for number in re.findall(r"\d+", kernel)]
 
@@ -90,6 +96,7 @@ def target_facts(record, root="/"):
         library = os.path.realpath(os.path.join(root, _nvidia.LIBRARY))
         facts["loaded"] = _nvidia.parse_loaded(_gpu_sysfs.read_text(os.path.join(root, "proc/driver/nvidia/version")))[0]
         facts["userspace"] = _nvidia.library_version(library) if os.path.exists(library) else None
+        facts["uvm_major"] = uvm_major(_gpu_sysfs.read_text(os.path.join(root, "proc/devices")))
         facts["toolkit"] = _toolkit()
         facts["cdi"] = _specs(root, own)
     return facts

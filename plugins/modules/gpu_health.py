@@ -37,11 +37,6 @@ options:
     type: str
     choices: [node, target]
     default: node
-  node_devices:
-    description:
-      - RV(devices) as this module returned it for the node; only for O(place=target).
-      - When not set, the node was not asked, and a target also names what is the node's fault.
-    type: dict
   needed:
     description: Whether a target is planned to use the node's GPU, so that a missing record is a finding.
     type: bool
@@ -90,11 +85,9 @@ findings:
     there:
       description: Whether that command belongs on this machine; otherwise it runs where psw does.
       type: bool
-devices:
-  description: Major and minor number of each recorded device node, V(null) for one that is missing.
-  returned: success
-  type: dict
-  sample: {/dev/nvidia-uvm: "511:0"}
+    inherited:
+      description: Whether a target suffers this from its node, which names the cause when it is asked too.
+      type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -105,16 +98,14 @@ from ansible_collections.psw.ai.plugins.module_utils._gpu_health_facts import no
 
 
 def look(params):
-    """Return (findings, facts) of this machine."""
+    """Return what is wrong with this machine."""
     record, node = params["record"], params["node"]
     if not record:
         missing = finding("not_recorded", f"a target uses the GPU of {node}, and no GPU is recorded for it", f"psw node setup-gpu {node}")
-        return [missing] if params["needed"] else [], {"devices": {}}
+        return [missing] if params["needed"] else []
     if params["place"] == "node":
-        facts = node_facts(record, params["root"])
-        return node_findings(record, facts, node), facts
-    facts = target_facts(record, params["root"])
-    return target_findings(record, facts, node, params["node_devices"]), facts
+        return node_findings(record, node_facts(record, params["root"]), node)
+    return target_findings(record, target_facts(record, params["root"]), node)
 
 
 def main():
@@ -123,18 +114,16 @@ def main():
             "record": {"type": "dict", "default": {}},
             "node": {"type": "str", "required": True},
             "place": {"type": "str", "choices": ["node", "target"], "default": "node"},
-            "node_devices": {"type": "dict"},
             "needed": {"type": "bool", "default": False},
             "root": {"type": "path", "default": "/"},
         },
         supports_check_mode=True,
     )
     try:
-        findings, facts = look(module.params)
+        findings = look(module.params)
     except PswModuleError as exc:
         module.fail_json(msg=str(exc))
-    devices = {path: device and device["number"] for path, device in facts["devices"].items()}
-    module.exit_json(changed=False, findings=findings, devices=devices)
+    module.exit_json(changed=False, findings=findings)
 
 
 if __name__ == "__main__":

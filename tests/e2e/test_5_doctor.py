@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults done by hand on a converged node, each of which psw doctor must name within ten seconds, and where it can, tell how to heal."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from lab.state import NODE
+
+pytestmark = pytest.mark.e2e
+LIMIT = 10
+VERSION, OTHER = "580.159.04", "580.159.03"
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+NEXT = "6.17.9-1-pve"
+CARD, ELSEWHERE = "0000:01:00.0", "0000:02:00.0"
+BRIDGE, BUS, DRIVER = "/sys/devices/pci0000:00", "/sys/bus/pci/devices", "/proc/driver/nvidia/gpus"
+
+
+def older_libraries():
+    """Swap the driver's libraries for those of another point release, as an upgrade that nobody asked for does."""
+    swap = [f"cp {LIBRARIES}/{name}.so.{VERSION} {LIBRARIES}/{name}.so.{OTHER}" for name in ("libcuda", "libnvidia-ml")]
+    swap += [f"ln -sfn {name}.so.{OTHER} {LIBRARIES}/{name}.so.1" for name in ("libcuda", "libnvidia-ml")]
+    return " && ".join(swap)
+
+
+def restored_libraries():
+    links = [f"ln -sfn {name}.so.{VERSION} {LIBRARIES}/{name}.so.1" for name in ("libcuda", "libnvidia-ml")]
+    return " && ".join([*links, f"rm -f {LIBRARIES}/*.so.{OTHER}"])
+
+
+def moved(old, new):
+    """Take a card out of one slot and put it into another, as the kernel would show it."""
+    return (
+        f"mv {BRIDGE}/{old} {BRIDGE}/{new} && rm {BUS}/{old} && ln -s ../../../devices/pci0000:00/{new} {BUS}/{new}"
+        f" && mv {DRIVER}/{old} {DRIVER}/{new} && sed -i s/{old}/{new}/ {DRIVER}/{new}/information"
+    )
+
+
+# fault: (where, what breaks it, what is found, what makes it whole again, or None where the named command does)
+FAULTS = {
+    "the uvm node is missing": ("node", "rm /dev/nvidia-uvm", "device_missing", None),
+    "the next kernel has no module": (
+        "node",
+        f"mkdir -p /lib/modules/{NEXT}/kernel",
+        "module_next_kernel",
+        f"rm -r /lib/modules/{NEXT}",
+    ),
+    "the node's libraries are another point release": ("node", older_libraries(), "userspace_version", restored_libraries()),
+    "the target's libraries are another point release": ("target", older_libraries(), "userspace_version", None),
+    "the node's CDI spec is stale": ("node", f"sed -i s/{VERSION}/{OTHER}/ /etc/cdi/nvidia.yaml", "cdi_stale", None),
+    "the target's CDI spec is stale": ("target", f"sed -i s/{VERSION}/{OTHER}/ /etc/cdi/nvidia.yaml", "cdi_stale", None),
+    "another CDI spec shadows the target's": ("target", "mkdir -p /run/cdi && cp /etc/cdi/nvidia.yaml /run/cdi/", "cdi_shadowed", None),
+    "the card moved to another address": ("node", moved(CARD, ELSEWHERE), "card_moved", moved(ELSEWHERE, CARD)),
+    "the card is gone": ("node", f"mv {BUS}/{CARD} /run/", "card_gone", f"mv /run/{CARD} {BUS}/"),
+}
+
+
+@pytest.fixture(scope="module")
+def healthy(project):
+    """The lab's project, converged, with nothing wrong."""
+    project.make("@ai")
+    project.run("node", "setup-gpu", NODE)
+    project.run("deploy", "converge")
+    said = project.json("doctor")
+    assert (said["findings"], said["asked"]) == ([], ["psw-ai", NODE])
+    return project
+
+
+def asked(project):
+    """Return (exit code, findings, how long that took)."""
+    began = time.monotonic()
+    done = project.run("doctor", "--json", check=False)
+    return done.returncode, json.loads(done.stdout)["findings"], time.monotonic() - began
+
+
+def heal(project, command):
+    """Type what psw doctor says, where psw runs."""
+    words = command.replace("ssh ", "ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null ", 1)
+    place = {**project.environment, "PSW_PROJECT": str(project.path)}
+    done = subprocess.run(words, shell=True, check=False, env=place, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named_within_ten_seconds_and_healed_as_it_says(healthy, machines, fault):
+    where, breaks, expected, mends = FAULTS[fault]
+
+    def shell(script):
+        return machines.node(script) if where == "node" else machines.target("ollama", script)
+
+    shell(breaks)
+    status, findings, took = asked(healthy)
+    if mends:
+        shell(mends)
+    else:
+        heal(healthy, findings[0]["heal"])
+    assert (status, [(found["host"], found["id"]) for found in findings]) == (1, [(NODE if where == "node" else "psw-ai", expected)])
+    assert took < LIMIT
+    assert asked(healthy)[:2] == (0, [])
+
+
+def test_the_doctor_changes_nothing(healthy, machines):
+    lively = "^/(root/.ansible|run|tmp|var/log|var/tmp|etc/pve|var/lib/lxc|var/lib/containers)"
+    look = f"find / -xdev -type f -printf '%p %s %C@\\n' | grep -vE '{lively}' | sort; ls -la /dev/nvidia*"
+    machines.node("rm -f /dev/nvidia-uvm /etc/cdi/nvidia.yaml")
+    before = machines.node(look).stdout
+    assert before.count("\n") > 1000
+    assert asked(healthy)[0] == 1
+    assert machines.node(look).stdout == before
+    machines.node("systemctl restart psw-nvidia")
+
+
+def test_a_target_that_does_not_answer_does_not_hide_what_is_wrong_on_its_node(healthy, machines):
+    machines.node("rm /dev/nvidia-uvm")
+    machines.target("ollama", "systemctl stop ssh.socket ssh.service")
+    try:
+        status, findings, _ = asked(healthy)
+        assert (status, [found["id"] for found in findings]) == (4, ["device_missing"])
+    finally:
+        machines.node("pct exec $(pct list | awk '/psw-ai/ {print $1}') -- systemctl start ssh")
+        machines.node("systemctl restart psw-nvidia")
