@@ -22,7 +22,7 @@ follows `--` goes to ansible-playbook untouched (not its questions: nobody could
 | exit code | means | in `--json` |
 |---|---|---|
 | 0 | done | `ok: true` |
-| 1 | the run failed: the message names the layer, the host, the task and the log | `error: {code, message, hint}` |
+| 1 | the run failed: the message names the layer, the host, the task and the log; or `psw doctor` found something | `error: {code, message, hint}` |
 | 2 | usage, or a project file that is not valid | `error` |
 | 3 | refused: a precondition does not hold, and nothing was changed | `error`, and the same as `refusal` |
 | 4 | a node or target cannot be reached | `error` |
