@@ -9,6 +9,7 @@ One fault shows in many places. What follows from a finding is left out, so that
 from __future__ import annotations
 
 from ansible_collections.psw.ai.plugins.module_utils._finding import finding, ids
+from ansible_collections.psw.ai.plugins.module_utils._gpu import WORKING_DRIVERS
 from ansible_collections.psw.ai.plugins.module_utils._gpu_health_cards import LOST, cards, label
 from ansible_collections.psw.ai.plugins.module_utils._gpu_health_layers import cdi, closed, missing_devices, toolkit, userspace, wrong_groups
 
@@ -16,13 +17,12 @@ CONVERGE = "psw deploy converge"
 NODE_UNIT = "systemctl restart psw-nvidia"
 TARGET_UNIT = "systemctl restart psw-nvidia-cdi"
 NO_GUEST = "so guests that use it do not start, or start without it"
-_DRIVERS = {"nvidia": ("nvidia",), "amd": ("amdgpu",), "intel": ("i915", "xe")}
 _GROUPS = ("render", "video")
 
 
 def _bindings(record, gpus, setup):
     """Return the recorded cards that another driver holds than the one that containers need, or none."""
-    wanted, recorded = _DRIVERS[record["vendor"]], {gpu["address"] for gpu in record["gpus"]}
+    wanted, recorded = WORKING_DRIVERS[record["vendor"]], {gpu["address"] for gpu in record["gpus"]}
     return [
         finding("driver_not_bound", f"{label(gpu)} is bound to {gpu['driver'] or 'no driver'}, not to {' or '.join(wanted)}", setup)
         for gpu in gpus

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.psw.ai.plugins.module_utils._finding import finding
+from ansible_collections.psw.ai.plugins.module_utils._gpu_words import refusal
 
 # Where one of these holds, nothing more can be asked of the driver.
 LOST = {"card_gone", "card_replaced", "card_given_away"}
@@ -21,14 +22,14 @@ def is_same(known, now):
     return known.get("id") in (None, now["id"])
 
 
+def _is_taken(gpu):
+    return gpu["vms"] or gpu["vfio"]
+
+
 def _of_one(known, now, strangers, heal):
     """Return what became of one recorded card; a stranger of its kind is taken for it."""
     if now and is_same(known, now):
-        if not (now["vm"] or now["vfio"]):
-            return None
-        held = f"is given to {now['vm']}" if now["vm"] else "is bound to vfio-pci, which keeps it for a VM"
-        advice = "psw never takes a card away from a VM: do that yourself, reboot, and set the node up again"
-        return finding("card_given_away", f"{label(known)} {held}, so containers cannot use it. {advice}", heal)
+        return finding("card_given_away", " ".join(refusal({**now, "reason": "vfio_bound"}, 0)), heal) if _is_taken(now) else None
     moved = next((gpu for gpu in strangers if known.get("id") == gpu["id"]), None)
     if moved:
         strangers.remove(moved)
@@ -44,8 +45,6 @@ def cards(record, gpus, heal):
     there, recorded = {gpu["address"]: gpu for gpu in gpus}, {gpu["address"] for gpu in record["gpus"]}
     strangers = [gpu for gpu in gpus if gpu["address"] not in recorded and gpu["vendor"] == record["vendor"]]
     found = [_of_one(known, there.get(known["address"]), strangers, heal) for known in record["gpus"]]
-    for gpu in strangers:
-        free = not (gpu["vm"] or gpu["vfio"])
-        if free and any(known.get("id") == gpu["id"] for known in record["gpus"]):
-            found.append(finding("card_unused", f"{label(gpu)} is of the recorded kind, but not recorded, so no app uses it", heal))
+    idle = [gpu for gpu in strangers if not _is_taken(gpu) and any(known.get("id") == gpu["id"] for known in record["gpus"])]
+    found += [finding("card_unused", f"{label(gpu)} is of the recorded kind, but not recorded, so no app uses it", heal) for gpu in idle]
     return [each for each in found if each]

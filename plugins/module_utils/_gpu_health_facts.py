@@ -9,7 +9,7 @@ import os
 import re
 import stat
 
-from ansible_collections.psw.ai.plugins.module_utils import _cdi, _gpu, _gpu_sysfs, _nvidia, _packages
+from ansible_collections.psw.ai.plugins.module_utils import _cdi, _gpu, _gpu_sysfs, _gpu_text, _nvidia, _packages
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
@@ -107,11 +107,11 @@ def node_facts(record, root="/"):
     machine = _gpu_sysfs.read_machine(root)
     own = record[record["vendor"]]
     facts = {
-        "gpus": _gpu.find_gpus(machine)[0],
-        "secure_boot": _gpu.secure_boot_state(machine["efi"], machine["secure_boot"]),
+        "gpus": _gpu.find_gpus(machine),
+        "secure_boot": _gpu_text.secure_boot_state(machine["efi"], machine["secure_boot"], machine["shim_state"]),
         "devices": _devices(root, own),
         "groups": parse_groups(_gpu_sysfs.read_text(os.path.join(root, "etc/group"))),
-        "kfd": _gpu.kfd_gfx(machine["kfd"]),
+        "kfd": _gpu_text.kfd_gfx(machine["kfd"]),
     }
     if record["vendor"] == "nvidia":
         driver = _nvidia.look(root)

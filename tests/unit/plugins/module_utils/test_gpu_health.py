@@ -34,7 +34,17 @@ GONE = object()
 
 
 def gpu(address, vendor="nvidia", driver="nvidia", number="10de:2503", **more):
-    card = {"address": address, "id": number, "name": "the card", "vendor": vendor, "driver": driver, "integrated": False, "vm": None, "vfio": False}
+    card = {
+        "address": address,
+        "id": number,
+        "name": "the card",
+        "vendor": vendor,
+        "driver": driver,
+        "integrated": False,
+        "vms": [],
+        "reserved": None,
+        "vfio": False,
+    }
     return {**card, **more}
 
 
@@ -119,7 +129,7 @@ FAULTS = [
     ("an NVIDIA node", "the card moved", {"gpus": [gpu(ELSEWHERE)]}, ["card_moved"]),
     ("an NVIDIA node", "the card moved and a node went missing", {"gpus": [gpu(ELSEWHERE)], "devices./dev/nvidia-uvm": None}, ["card_moved", "device_missing"]),
     ("an NVIDIA node", "another card sits in the slot", {"gpus": [gpu(CARD, number="10de:1b80")]}, ["card_replaced"]),
-    ("an NVIDIA node", "a VM has the card", {"gpus": [gpu(CARD, driver="vfio-pci", vm="VM 101 (win11)", vfio=True)]}, ["card_given_away"]),
+    ("an NVIDIA node", "a VM has the card", {"gpus": [gpu(CARD, driver="vfio-pci", vms=["VM 101 (win11)"], vfio=True)]}, ["card_given_away"]),
     ("an NVIDIA node", "a second card was put in", {"gpus": [gpu(CARD), gpu(ELSEWHERE)]}, ["card_unused"]),
     ("an NVIDIA node", "a VM's second card is nobody's business", {"gpus": [gpu(CARD), gpu(ELSEWHERE, vfio=True)]}, []),
     ("an NVIDIA node", "secure boot was switched on", {"secure_boot": "enabled", "driver.loaded": None}, ["secure_boot_on"]),
