@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError, Refusal
+from ansible_collections.psw.ai.plugins.plugin_utils._lock import HELD
 from ansible_collections.psw.ai.plugins.plugin_utils._sops import leave_no_core
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def edit(file: Path) -> None:
     command = _command()
     # What the editor keeps for itself (swap, undo, history) goes where the text lies.
     environment = {**os.environ, "TMPDIR": str(file.parent), "XDG_STATE_HOME": str(file.parent)}
+    environment.pop(HELD, None)  # a psw that is started from the editor is another one
     before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the editor's
     try:
         done = subprocess.run([*command, file], env=environment, stdout=STDERR, check=False)

@@ -54,6 +54,12 @@ def write_atomic(path: str | os.PathLike[str], text: str, mode: int | None = Non
                 Path(temporary).unlink()
 
 
+def forget_unfinished(path: Path) -> None:
+    """Remove what a killed psw was writing in place of this file; the caller sees to it that no other psw is at it now."""
+    for left in path.parent.glob(f".{path.stem}.*.tmp"):
+        left.unlink(missing_ok=True)
+
+
 def read_text(path: Path, error: type[PswError] = PswError) -> str:
     """Return the text of a file; one that cannot be read is an error of the kind asked for."""
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils import _age, _edit, _sops, _yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import SecretsError
-from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, shown, write_atomic
+from ansible_collections.psw.ai.plugins.plugin_utils._files import forget_unfinished, not_written, shown, write_atomic
 from ansible_collections.psw.ai.plugins.plugin_utils._lock import mutex, state_directory
 from ansible_collections.psw.ai.plugins.plugin_utils._sealed import SealedFile
 
@@ -35,10 +35,11 @@ def add_recipient(secrets: Secrets, public: str, owner: str = "") -> bool:
         if new == text and (not there or public in secrets.sealed.recipients()):
             return False
         sealed = _tried(path, new, secrets.sealed, public)
+        forget_unfinished(rules)
         if new != text:
             write_atomic(rules, new)
         if sealed:
-            write_atomic(secrets.file, sealed, mode=0o600)
+            secrets.sealed.put(sealed, there)
     return True
 
 

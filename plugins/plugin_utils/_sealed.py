@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils import _age, _schema, _sops, _yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import SecretsError
-from ansible_collections.psw.ai.plugins.plugin_utils._files import not_written, shown, sync_directory, write_atomic
+from ansible_collections.psw.ai.plugins.plugin_utils._files import forget_unfinished, not_written, shown, sync_directory, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,22 +58,38 @@ class SealedFile:
         if self.path.exists():
             self.on_a_copy(lambda copy: self._apply(copy, there, wanted), wanted)
         else:
-            self._put(_sops.encrypt(self.path, json.dumps({"schema": 1, "apps": wanted})), wanted)
+            self.put(_sops.encrypt(self.path, json.dumps({"schema": 1, "apps": wanted})), wanted)
 
     def encrypt_anew(self) -> None:
         """Encrypt everything with a new data key for those whom ``.sops.yaml`` names now; a file in clear is encrypted."""
         if "sops" in self._document().data:
             expected = self.read()
-            self._put(_sops.encrypt_anew(self.path), expected)
+            self.put(_sops.encrypt_anew(self.path), expected)
         else:
-            self._put(_sops.encrypt(self.path, self.path.read_text(encoding="utf-8"), "yaml"), None)
+            self.put(_sops.encrypt(self.path, self.path.read_text(encoding="utf-8"), "yaml"), None)
+
+    def put(self, sealed: str, expected: Apps | None) -> None:
+        """Replace the whole file, if this user can read the new one and it holds what it should."""
+        try:
+            tree = _sops.decrypt_text(self.path, sealed)
+        except SecretsError as exc:
+            own = _age.recipients()
+            if not own:
+                raise
+            raise SecretsError(f".sops.yaml does not let you read {shown(self.path)}", f"add your public key to it: {own[0]}") from exc
+        self._must_hold(tree, expected)
+        try:
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            forget_unfinished(self.path)
+        except OSError as exc:
+            raise not_written(self.path.parent, exc) from exc
+        write_atomic(self.path, sealed, mode=0o600)
 
     def on_a_copy(self, change: Callable[[Path], None], expected: Apps) -> None:
         """Let sops work on an encrypted copy, then put it in place in one step: sops itself writes over the file."""
         text = self.path.read_text(encoding="utf-8")
         try:
-            for left in self.path.parent.glob(".apps.*.tmp"):
-                left.unlink()  # by a psw that was killed: no other one is here now
+            forget_unfinished(self.path)
             handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".apps.", suffix=".tmp")
         except OSError as exc:
             raise not_written(self.path, exc) from exc
@@ -106,22 +122,6 @@ class SealedFile:
                 continue
             for name, value in changed.items():
                 _sops.set_value(copy, ["apps", app, name], value, self.path)
-
-    def _put(self, sealed: str, expected: Apps | None) -> None:
-        """Replace the whole file, if this user can read the new one and it holds what it should."""
-        try:
-            tree = _sops.decrypt_text(self.path, sealed)
-        except SecretsError as exc:
-            own = _age.recipients()
-            if not own:
-                raise
-            raise SecretsError(f".sops.yaml does not let you read {shown(self.path)}", f"add your public key to it: {own[0]}") from exc
-        self._must_hold(tree, expected)
-        try:
-            self.path.parent.mkdir(mode=0o700, exist_ok=True)
-        except OSError as exc:
-            raise not_written(self.path.parent, exc) from exc
-        write_atomic(self.path, sealed, mode=0o600)
 
     def _must_hold(self, tree: Mapping[str, Any], expected: Apps | None) -> None:
         if expected is not None and _apps_of(tree) != expected:
