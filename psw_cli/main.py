@@ -7,6 +7,7 @@ Only click is imported here, so that ``psw --help`` costs no more than click doe
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,6 +42,8 @@ class Root(Nouns):
         argv = list(sys.argv[1:] if args is None else args)
         end = argv.index("--") if "--" in argv else len(argv)
         argv, ansible_args = argv[:end], tuple(argv[end + 1 :])
+        if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+            sys.stdout.reconfigure(errors="backslashreplace")  # a file name, or a terminal, may know less than Unicode
         extra.update(standalone_mode=False, obj=Settings(ansible_args))
         try:
             code = super().main(argv, prog_name or "psw", **extra)

@@ -32,7 +32,7 @@ class RunLog:
         self.broken = False
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._stream = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+            self._stream = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8", errors="backslashreplace")
         except OSError as exc:
             raise not_written(self.path, exc) from exc
         _prune(self.path.parent)

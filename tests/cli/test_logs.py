@@ -47,6 +47,12 @@ def test_a_secret_made_during_the_run_is_taken_out_afterwards(tmp_path):
     assert log.path.read_text() == "minted ********\n"
 
 
+def test_bytes_that_are_no_text_are_spelled_out(tmp_path):
+    with RunLog(tmp_path, "deploy-converge", Scrubber()) as log:
+        log.write("from a file: \udcff")
+    assert log.path.read_text() == "from a file: \\udcff\n"
+
+
 def test_two_runs_in_one_second_have_two_logs(tmp_path):
     paths = set()
     for _ in range(3):
