@@ -56,6 +56,7 @@ RETURN = r"""
 """
 
 import json
+import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils import _postgres as postgres
@@ -68,9 +69,15 @@ def psql(module, script):
     argv += ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--username=postgres", "--dbname=postgres"]
     code, out, err = module.run_command(argv, data=script)
     if code != 0:
-        last = err.strip().splitlines()[-1:] or ["no message"]
-        raise PswModuleError(f"PostgreSQL in the container {module.params['container']} refused (exit code {code}): {last[0]}")
+        raise PswModuleError(f"PostgreSQL in the container {module.params['container']} refused (exit code {code}): {reason(err)}")
     return out
+
+
+def reason(err):
+    """Return the line that says what is wrong; psql goes on with the statement and with advice."""
+    lines = err.strip().splitlines()
+    named = re.search(r"(?:ERROR|FATAL): .*|psql: error: .*", err)
+    return named[0] if named else lines[-1] if lines else "no message"
 
 
 def ensure(module):

@@ -15,12 +15,13 @@ THERE = json.dumps({"owner": "app", "login": True, "stored": scram(PASSWORD, b"0
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     podman = tmp_path / "podman"
-    lines = ["#!/bin/sh", f"cd {tmp_path}", 'echo "$@" >>argv', "cat >>stdin", "cat stdout", "echo 'psql: error: connection refused' >&2", "exit $(cat rc)"]
+    lines = ["#!/bin/sh", f"cd {tmp_path}", 'echo "$@" >>argv', "cat >>stdin", "cat stdout", "cat stderr >&2", "exit $(cat rc)"]
     podman.write_text("\n".join(lines) + "\n")
     podman.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
-    def call(prints, rc=0, **more):
+    def call(prints, rc=0, says="psql: error: connection refused", **more):
+        (tmp_path / "stderr").write_text(says)
         (tmp_path / "stdout").write_text(prints)
         (tmp_path / "rc").write_text(str(rc))
         with patch_module_args({"name": "app", "password": PASSWORD, "extensions": ["vector"], **more}), pytest.raises(SystemExit):
@@ -62,3 +63,19 @@ def test_a_server_that_is_not_there_yet_is_no_failure_in_check_mode(run):
 
 def test_a_server_that_refuses_is_named_with_its_words(run):
     assert run("", rc=2)["msg"] == "PostgreSQL in the container postgres refused (exit code 2): psql: error: connection refused"
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        (
+            'psql: error: connection to server on socket "/run/s" failed: No such file\n\tIs the server running locally?\n',
+            'psql: error: connection to server on socket "/run/s" failed: No such file',
+        ),
+        ("psql:<stdin>:1: ERROR:  extension is not available\nLINE 1: CREATE EXTENSION x\n                         ^\n", "ERROR:  extension is not available"),
+        ('Error: no container with name or ID "postgres" found\n', 'Error: no container with name or ID "postgres" found'),
+        ("", "no message"),
+    ],
+)
+def test_the_reason_is_what_psql_says_and_not_its_advice(run, says, reason):
+    assert run("", rc=2, says=says)["msg"].endswith(f"(exit code 2): {reason}")
