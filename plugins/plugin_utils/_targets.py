@@ -26,7 +26,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
         targets = _yaml.load(path / ".psw" / "targets.yml").data["targets"]
     except (ProjectError, KeyError):
         return {}
-    return targets if isinstance(targets, dict) else {}
+    return {name: facts for name, facts in targets.items() if isinstance(facts, dict)} if isinstance(targets, dict) else {}
 
 
 def remember(path: Path, name: str, facts: Mapping[str, Any], *, write: bool = True) -> bool:

@@ -4,6 +4,7 @@
 import stat
 from concurrent.futures import ProcessPoolExecutor
 
+import pytest
 from ansible_collections.psw.ai.plugins.plugin_utils import _targets
 
 
@@ -26,9 +27,10 @@ def test_when_only_looking_nothing_is_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_read_is_no_cache(tmp_path):
+@pytest.mark.parametrize("text", ["{{{", "targets: [psw-ai]", "targets: {psw-ai: 192.0.2.20}"])
+def test_a_cache_that_cannot_be_read_is_no_cache(tmp_path, text):
     (tmp_path / ".psw").mkdir()
-    (tmp_path / ".psw/targets.yml").write_text("{{{")
+    (tmp_path / ".psw/targets.yml").write_text(text)
     assert _targets.read(tmp_path) == {}
 
 
