@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
 PLAYBOOK = "psw.ai.status"
+UNKNOWN = "unknown"  # the target was not asked, since nobody knows where it is
 # What systemd says, in the words of people; anything else is shown as systemd says it.
 WORDS = {"active": "running", "activating": "starting", "deactivating": "stopping", "inactive": "stopped", "failed": "failed"}
 
@@ -45,6 +46,8 @@ def status(settings: Settings) -> None:
         trouble = failure
     apps = rows(project, state)
     text = table(("app", "target", "state", "address", "url"), [list(app.values()) for app in apps])
+    if nowhere := ", ".join(dict.fromkeys(app["target"] for app in apps if app["state"] == UNKNOWN)):
+        text += f"\n\nno address is known of {nowhere}; psw deploy converge finds it"
     if trouble is None:
         result(settings, {"apps": apps}, text)
         return
@@ -59,6 +62,14 @@ def rows(project: Project, state: Run) -> list[dict[str, Any]]:
     catalog, known, plan = Catalog.load(), _targets.read(project.path), project.plan or {"apps": {}}
     lost = {problem.host for problem in state.problems if problem.kind == "unreachable"}
     states = {host: units(told.get("psw_units", "")) for host, told in state.told.items()}
+
+    def state_of(app: str, target: str) -> str:
+        if target in lost:
+            return "unreachable"
+        if target not in states and not known.get(target, {}).get("address"):
+            return UNKNOWN
+        return states.get(target, {}).get(app, "not deployed")
+
     found = []
     for app, planned in plan["apps"].items():
         target = planned["target"]
@@ -67,7 +78,7 @@ def rows(project: Project, state: Run) -> list[dict[str, Any]]:
             {
                 "app": app,
                 "target": target,
-                "state": "unreachable" if target in lost else states.get(target, {}).get(app, "not deployed"),
+                "state": state_of(app, target),
                 "address": known.get(target, {}).get("address"),
                 "url": f"https://{vhost['name']}.{plan['domain']}" if vhost else None,
             }

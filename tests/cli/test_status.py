@@ -61,6 +61,20 @@ def test_status_shows_the_others_when_a_target_is_unreachable(psw, deployed):
     }
 
 
+def test_a_target_of_which_no_address_is_known_is_not_called_idle(psw, deployed):
+    (deployed / ".psw/targets.yml").unlink()
+    (deployed / "host_vars/psw-core.yml").unlink()
+    answer = psw("status")
+    assert answer.exit_code == 0, answer.stderr
+    lines = answer.stdout.splitlines()
+    assert [line.split()[:3] for line in lines[2:5]] == [
+        ["postgres", "psw-core", "unknown"],
+        ["openwebui", "psw-core", "unknown"],
+        ["caddy", "psw-core", "unknown"],
+    ]
+    assert lines[-1] == "no address is known of psw-core; psw deploy converge finds it"
+
+
 def test_what_is_wrong_with_the_project_is_told_by_a_run_too(psw, deployed):
     (deployed / "services/ollama").mkdir(parents=True)
     (deployed / "services/ollama/defaults.yml").write_text("ollama_keep_alvie: 5m\n")
