@@ -6,6 +6,7 @@ Only click is imported here, so that ``psw --help`` costs no more than click doe
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ class Root(Nouns):
         argv = list(sys.argv[1:] if args is None else args)
         end = argv.index("--") if "--" in argv else len(argv)
         argv, ansible_args = argv[:end], tuple(argv[end + 1 :])
+        _open_closed_streams()
         if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
             sys.stdout.reconfigure(errors="backslashreplace")  # a file name, or a terminal, may know less than Unicode
         extra.update(standalone_mode=False, obj=Settings(ansible_args))
@@ -52,6 +54,13 @@ class Root(Nouns):
 
             code = report(exc, as_json="--json" in argv)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_closed_streams() -> None:
+    """Give a psw that was started without stdin, stdout or stderr an empty one; else the next file it opens would take its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - stays open, and importing pathlib takes long
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature

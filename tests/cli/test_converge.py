@@ -132,6 +132,13 @@ def test_a_node_that_does_not_answer_is_named_with_what_to_try(converge, edit, d
     assert documented(answer.stderr[answer.stderr.index("error: ") :])
 
 
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_run_needs_nobody_to_talk_to(project, edit, number):
+    edit("psw.yml", "{host: 192.0.2.10}", "{host: 127.0.0.1, port: 1}")
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    assert subprocess.run([*PSW, "node", "setup-gpu", "pve1"], preexec_fn=lambda: os.close(number), check=False, **streams).returncode == 4
+
+
 def test_an_ignored_failure_is_none(converge):
     assert converge([{"ansible.builtin.command": "false", "ignore_errors": True, "changed_when": False}]).exit_code == 0
 
