@@ -35,6 +35,7 @@ forks = 20
 interpreter_python = auto_silent
 inject_facts_as_vars = false
 deprecation_warnings = false
+internal_poll_interval = 0.01
 localhost_warning = false
 retry_files_enabled = false
 host_key_checking = true

@@ -92,7 +92,7 @@ def _why_restart(unit, facts, changed, secrets):  # noqa: PLR0911 - one return f
         return f"{path} changed"
     running = facts["containers"].get(unit.service)
     for reference in unit.images:
-        if running and facts["images"].get(reference) not in (None, running):
+        if running and facts["images"].get(reference) not in (None, running.image):
             return f"it runs another image than {reference} is now"
     return None
 

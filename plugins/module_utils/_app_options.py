@@ -39,8 +39,10 @@ SPEC = {
     "images": {"type": "list", "elements": "str", "default": []},
     "units": list_of({"name": {"type": "str", "required": True}, "content": {"type": "str", "required": True}}),
     "requires": {"type": "dict", "options": {key: {"type": "str"} for key in ("storage_driver", "network_backend", "runtime")}},
+    "environment": {"type": "dict", "default": {}},
     "ready": list_of(_READY),
     "ready_timeout": {"type": "int", "default": 300},
+    "returned_files": {"type": "list", "elements": "path", "default": []},
 }
 
 
@@ -65,6 +67,7 @@ def read(params):
         "secrets": _by_name(params["secrets"], "value", "secret"),
         "units": _by_name(params["units"], "content", "unit"),
         "requires": params["requires"] or {},
+        "environment": {name: str(value) for name, value in params["environment"].items()},
         "ready": params["ready"] if params["state"] == "present" else [],
         "ready_timeout": params["ready_timeout"],
     }

@@ -14,7 +14,7 @@ from ansible_collections.psw.ai.plugins.module_utils import _desired_files as fi
 from ansible_collections.psw.ai.plugins.module_utils import _generator, _podman, _readiness, _systemd
 from ansible_collections.psw.ai.plugins.module_utils._app import OWNED, gone, gone_units, owned_by
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._programs import run_together
+from ansible_collections.psw.ai.plugins.module_utils._programs import run, run_together
 from ansible_collections.psw.ai.plugins.module_utils._quadlet import read_units, unit_path
 from ansible_collections.psw.ai.plugins.module_utils._steps import Step, carry_out
 
@@ -103,6 +103,24 @@ def gather(wish, *, without_podman=False):
     images = wish["images"] if wish["state"] == "present" else []
     facts.update(_from_programs(services, secrets, images, wish["requires"]))
     return facts
+
+
+def _environment_of(container):
+    """Return the environment a container's first process was started with; what a unit or an image says is only how it came about."""
+    with open(f"/proc/{container.pid}/environ", "rb") as environ:
+        return dict(item.partition("=")[::2] for item in environ.read().decode("utf-8", "replace").split("\0"))
+
+
+def check_environment(wish):
+    """Raise unless each container of the app runs with the expected environment."""
+    if not wish["environment"]:
+        return
+    running = _podman.parse_containers(run(_podman.containers_command(), doing="listing containers").out)
+    for service in [unit.service for unit in read_units(wish["units"]) if unit.kind == "container"]:
+        there = _environment_of(running[service]) if service in running else {}
+        wrong = [f"{name} is {there.get(name)!r}, not {value!r}" for name, value in sorted(wish["environment"].items()) if there.get(name) != value]
+        if wrong:
+            raise PswModuleError(f"{service} runs with settings that are not the promised ones: {'; '.join(wrong)}. Is a drop-in or another unit in the way?")
 
 
 def refused_units(wish, plan):

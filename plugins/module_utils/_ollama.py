@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import urllib.error
+import urllib.request
 
-from ansible.module_utils.urls import open_url
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 
 GIB = 1 << 30
+# The engine is on this machine or in the house: never by a proxy.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Ollama:
@@ -24,9 +26,9 @@ class Ollama:
     def open(self, path, body=None, method=None, timeout=None):
         """Return the open answer to a request; an error of the engine becomes its own words."""
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method or ("POST" if body else "GET"))
         try:
-            return open_url(self.url + path, data, headers, method or ("POST" if body else "GET"), use_proxy=False, timeout=timeout or self.timeout)
+            return _OPENER.open(request, timeout=timeout or self.timeout)
         except urllib.error.HTTPError as exc:
             raise PswModuleError(f"Ollama at {self.url} refused {path} with {exc.code}: {words(exc.read())}") from exc
         except OSError as exc:

@@ -6,9 +6,17 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._programs import last_lines, run
+
+
+class Container(NamedTuple):
+    """A running container: the ID of its image and its first process."""
+
+    image: str
+    pid: int
 
 
 def secrets_command(names):
@@ -27,12 +35,12 @@ def containers_command():
 
 
 def parse_containers(text):
-    """Return {service: ID of the image its container runs}; quadlet leaves the service's name as a label."""
+    """Return {service: its running container}; quadlet leaves the service's name as a label."""
     containers = {}
     for entry in json.loads(text or "[]"):
         service = (entry.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT")
         if service and entry.get("State") == "running":
-            containers[service] = entry.get("ImageID", "")
+            containers[service] = Container(entry.get("ImageID", ""), entry.get("Pid", 0))
     return containers
 
 

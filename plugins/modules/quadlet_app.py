@@ -88,10 +88,22 @@ options:
       storage_driver: {description: 'Its storage driver, such as V(overlay).', type: str}
       network_backend: {description: 'Its network backend, such as V(netavark).', type: str}
       runtime: {description: 'The name of its runtime, such as V(crun).', type: str}
+  environment:
+    description:
+      - Names and values that must be in the environment of the app's running containers, such as the privacy switches of its catalogue entry. Nothing in here is secret.
+      - It is read from the process that runs, so a drop-in, a container that still runs with an older unit or an entrypoint of the image cannot take a promise back
+        unseen. A difference is a failure. Nothing is looked at in check mode.
+    type: dict
+    default: {}
   ready_timeout:
     description: Seconds to wait for all of O(ready).
     type: int
     default: 300
+  returned_files:
+    description: Small text files to return once the app is ready, such as a certificate that it made. One that is not there is left out.
+    type: list
+    elements: path
+    default: []
 """
 
 EXAMPLES = r"""
@@ -126,6 +138,10 @@ ready:
   description: Whether all of O(ready) answered. Nothing is asked in check mode.
   returned: always
   type: bool
+returned:
+  description: Path and text of each of O(returned_files) that is there.
+  returned: always
+  type: dict
 """
 
 import contextlib
@@ -133,7 +149,7 @@ import contextlib
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils import _app_options
 from ansible_collections.psw.ai.plugins.module_utils._app import plan_app
-from ansible_collections.psw.ai.plugins.module_utils._app_state import await_ready, gather, perform, refused_units
+from ansible_collections.psw.ai.plugins.module_utils._app_state import await_ready, check_environment, gather, perform, refused_units
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
 from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
@@ -151,13 +167,24 @@ def converge(module, wish):
         perform(wish, plan)
     if not module.check_mode:
         await_ready(wish)
+        check_environment(wish)
     return {
         "changed": bool(plan.steps),
         "actions": [sentence(step) for step in plan.steps if step.op != "note"],
         "restarted": plan.restarts,
         "ready": not (module.check_mode and wish["ready"]),
+        "returned": texts(module.params["returned_files"]),
         "diff": [step.diff for step in plan.steps if step.diff],
     }
+
+
+def texts(paths):
+    """Return {path: text} of the files that are there."""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
+            found[path] = file.read()
+    return found
 
 
 def main():

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module of this collection as one program over the connection's standard input.
+
+Ansible's own way packs each module with half of ``ansible.module_utils``, which takes about 0.4 s of the controller per module and run, and
+a quarter of a second of the machine per call. Modules of this collection need next to nothing of it, so a call is their own source, their
+options and a small stand-in for ``AnsibleModule`` (``module_utils/_slim.py``). Options are checked here, by Ansible's own validator, and
+values marked ``no_log`` are taken out of what comes back. Where this does not apply (no pipelining, ``async``), Ansible's own way is taken.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.common.validation import check_type_path
+from ansible.plugins.action import ActionBase
+from ansible_collections.psw.ai.plugins.plugin_utils._plain import plain
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_PACKAGE = "ansible_collections.psw.ai.plugins"
+_HERE = Path(__file__).parents[1]
+_PACKAGES = ("ansible", "ansible.module_utils", "ansible_collections", "ansible_collections.psw", "ansible_collections.psw.ai", _PACKAGE)
+_PYTHON = "/usr/bin/python3"  # Debian's own; another one is named by ansible_python_interpreter, as everywhere
+
+
+class _TakesAnsiblesWay(Exception):
+    """The call needs what only Ansible's own wrapper does."""
+
+
+class _Told(Exception):
+    """Carries what a module tells ``AnsibleModule`` about its options."""
+
+    def __init__(self, **told: Any) -> None:
+        super().__init__()
+        self.told = told
+
+
+def _tell(**told: Any) -> None:
+    raise _Told(**told)
+
+
+def declared(module: Any) -> dict[str, Any]:
+    """Return what a module tells ``AnsibleModule``: its argument spec and what constrains it."""
+    own, module.AnsibleModule = module.AnsibleModule, _tell
+    try:
+        module.main()
+    except _Told as exc:
+        return exc.told
+    finally:
+        module.AnsibleModule = own
+    raise TypeError(f"{module.__name__} does not begin with AnsibleModule")
+
+
+def sources(name: str) -> dict[str, str | None]:
+    """Return the sources that a call may import, by full name; None stands for a package."""
+    texts: dict[str, str | None] = dict.fromkeys((*_PACKAGES, f"{_PACKAGE}.modules", f"{_PACKAGE}.module_utils"))
+    for path in (_HERE / "module_utils").glob("_*.py"):
+        texts[f"{_PACKAGE}.module_utils.{path.stem}"] = path.read_text("utf-8")
+    texts["ansible.module_utils.basic"] = texts.pop(f"{_PACKAGE}.module_utils._slim")
+    texts[f"{_PACKAGE}.modules.{name}"] = (_HERE / "modules" / f"{name}.py").read_text("utf-8")
+    return texts
+
+
+def program(name: str, params: dict[str, Any], *, check_mode: bool, diff: bool) -> str:
+    """Return the program that runs a module with these options."""
+    request = {"module": f"{_PACKAGE}.modules.{name}", "sources": sources(name), "params": params, "check_mode": check_mode, "diff": diff}
+    head = (_HERE / "module_utils" / "_program.py").read_text("utf-8")
+    return f"{head}\n\nrun({json.dumps(request)!r})\n"
+
+
+def answer(output: str) -> dict[str, Any] | None:
+    """Return the result in what a program printed: its last line, None when that is not one."""
+    lines = output.strip().splitlines()
+    try:
+        result = json.loads(lines[-1]) if lines else None
+    except ValueError:
+        return None
+    return result if isinstance(result, dict) else None
+
+
+def _path(value: Any) -> str:
+    """Take a path as it is: what ``~`` and variables stand for only the machine knows."""
+    if check_type_path(value) != value:
+        raise _TakesAnsiblesWay
+    return str(value)
+
+
+def _for_controller(spec: dict[str, Any]) -> dict[str, Any]:
+    checked = {}
+    for name, option in spec.items():
+        checked[name] = dict(option)
+        for key in ("type", "elements"):
+            if option.get(key) == "path":
+                checked[name][key] = _path
+        if "options" in option:
+            checked[name]["options"] = _for_controller(option["options"])
+    return checked
+
+
+class RemoteAction(ActionBase):  # type: ignore[misc] # ansible-core has no types
+    """The action of a module by its own name."""
+
+    # Imported by the action's own file, and so before Ansible forks: once for a run and not once for each task.
+    module: ModuleType
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            result.update(self._run_program(task_vars or {}))
+        except _TakesAnsiblesWay:
+            wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
+            result.update(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
+            if not wrap_async:
+                self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def _run_program(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        if self._task.async_val or not self._is_pipelining_enabled("new"):
+            raise _TakesAnsiblesWay
+        name = self.module.__name__.rpartition(".")[2]
+        told = declared(self.module)
+        told.pop("supports_check_mode", None)
+        validated, _arguments = self.validate_argument_spec(**{**told, "argument_spec": _for_controller(told["argument_spec"])})
+        text = program(name, plain(validated.validated_parameters), check_mode=self._task.check_mode, diff=self._task.diff)
+        python = self._interpreter(task_vars)
+        command = self._connection._shell.build_module_command(self._compute_environment_string(), f"#!{python}", "").strip()
+        done = self._low_level_execute_command(command, in_data=text.encode("utf-8", "surrogateescape"))
+        found = answer(done["stdout"])
+        if found is None:
+            said = done["stderr"].strip().splitlines() or done["stdout"].strip().splitlines() or ["nothing"]
+            return {"failed": True, "msg": f"{name} broke off ({python} ended with {done['rc']}): {said[-1]}", "exception": done["stderr"]}
+        censored: dict[str, Any] = remove_values(found, validated._no_log_values)
+        return censored
+
+    def _interpreter(self, task_vars: dict[str, Any]) -> str:
+        if self._task.delegate_to:
+            task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
+        return str(self._templar.template(task_vars.get("ansible_python_interpreter") or _PYTHON))
