@@ -23,21 +23,21 @@ class _Sources:
     def __init__(self, sources):
         self.sources = sources  # full name: source, None for a package
 
-    def find_spec(self, name, path=None, target=None):  # pylint: disable=unused-argument # the import system's own signature
+    def find_spec(self, name, _path=None, _target=None):
         if name not in self.sources:
             return None
         spec = importlib.machinery.ModuleSpec(name, self, origin=_file(name), is_package=self.sources[name] is None)
-        spec.has_location = True  # sets __file__, by which tracebacks and inspect ask for the source
+        spec.has_location = True  # sets __file__, which tracebacks name and by which inspect asks for the source
         return spec
 
-    def create_module(self, spec):  # pylint: disable=unused-argument # as above
-        return None
+    def create_module(self, _spec):
+        return None  # the usual kind of module
 
     def exec_module(self, module):
-        exec(compile(self.sources[module.__name__] or "", module.__file__, "exec", dont_inherit=True), module.__dict__)
+        exec(compile(self.sources[module.__name__] or "", module.__file__, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - it is how a module is loaded
 
     def get_source(self, name):
-        """Return a source for tracebacks and inspect."""
+        """Return a source, for inspect."""
         return self.sources[name]
 
 

@@ -24,7 +24,7 @@ _SBIN = ("/sbin", "/usr/sbin", "/usr/local/sbin")
 class AnsibleModule:
     """The options and modes of one call, and the ways to end it."""
 
-    def __init__(self, argument_spec, supports_check_mode=False, **_constraints):  # pylint: disable=unused-argument # checked on the controller
+    def __init__(self, **_told):  # options and their constraints were checked on the controller
         self.params = REQUEST["params"]
         self.check_mode = REQUEST["check_mode"]
         self._diff = REQUEST["diff"]
@@ -34,7 +34,7 @@ class AnsibleModule:
         """Show a warning to the user at the end."""
         self._warnings.append(warning)
 
-    def get_bin_path(self, arg, required=False, opt_dirs=None):
+    def get_bin_path(self, arg, required=False, opt_dirs=None):  # noqa: FBT002 - the signature of Ansible's own
         """Return the path of a program, None when there is none; with ``required`` that ends the module."""
         places = os.pathsep.join([*(opt_dirs or []), os.environ.get("PATH", os.defpath), *_SBIN])
         path = shutil.which(arg, path=places)
@@ -42,7 +42,7 @@ class AnsibleModule:
             self.fail_json(msg=f"Failed to find required executable {arg!r} in paths: {places}")
         return path
 
-    def run_command(self, args, data=None, binary_data=False, environ_update=None):
+    def run_command(self, args, data=None, binary_data=False, environ_update=None):  # noqa: FBT002 - as above
         """Run a program and return its exit code, output and error output."""
         if isinstance(data, str):
             data = (data if binary_data else data + "\n").encode("utf-8", "surrogateescape")
@@ -58,7 +58,7 @@ class AnsibleModule:
         result.setdefault("changed", False)
         if self._warnings:
             result["warnings"] = [*result.get("warnings", []), *self._warnings]
-        print("\n" + json.dumps(result))
+        print("\n" + json.dumps(result))  # noqa: T201 - how a module answers
         sys.exit(0)
 
     def fail_json(self, msg, **result):

@@ -90,9 +90,10 @@ options:
       runtime: {description: 'The name of its runtime, such as V(crun).', type: str}
   environment:
     description:
-      - Names and values that must be in the environment of the app's running containers, such as the privacy switches of its catalogue entry. Nothing in here is secret.
-      - It is read from the process that runs, so a drop-in, a container that still runs with an older unit or an entrypoint of the image cannot take a promise back
-        unseen. A difference is a failure. Nothing is looked at in check mode.
+      - Names and values that must be in the environment of the app's running containers, such as the privacy switches of its catalogue entry.
+        Nothing in here is secret.
+      - Read from the process that runs, so that neither a drop-in nor a container that was started by an older unit takes a promise back unseen.
+      - A difference is a failure. Nothing is looked at in check mode.
     type: dict
     default: {}
   ready_timeout:

@@ -29,11 +29,11 @@ _PACKAGES = ("ansible", "ansible.module_utils", "ansible_collections", "ansible_
 _PYTHON = "/usr/bin/python3"  # Debian's own; another one is named by ansible_python_interpreter, as everywhere
 
 
-class _TakesAnsiblesWay(Exception):
+class _AnsiblesWayError(Exception):
     """The call needs what only Ansible's own wrapper does."""
 
 
-class _Told(Exception):
+class _ToldError(Exception):
     """Carries what a module tells ``AnsibleModule`` about its options."""
 
     def __init__(self, **told: Any) -> None:
@@ -42,7 +42,7 @@ class _Told(Exception):
 
 
 def _tell(**told: Any) -> None:
-    raise _Told(**told)
+    raise _ToldError(**told)
 
 
 def declared(module: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def declared(module: Any) -> dict[str, Any]:
     own, module.AnsibleModule = module.AnsibleModule, _tell
     try:
         module.main()
-    except _Told as exc:
+    except _ToldError as exc:
         return exc.told
     finally:
         module.AnsibleModule = own
@@ -87,7 +87,7 @@ def answer(output: str) -> dict[str, Any] | None:
 def _path(value: Any) -> str:
     """Take a path as it is: what ``~`` and variables stand for only the machine knows."""
     if check_type_path(value) != value:
-        raise _TakesAnsiblesWay
+        raise _AnsiblesWayError
     return str(value)
 
 
@@ -115,29 +115,29 @@ class RemoteAction(ActionBase):  # type: ignore[misc] # ansible-core has no type
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             result.update(self._run_program(task_vars or {}))
-        except _TakesAnsiblesWay:
+        except _AnsiblesWayError:
             wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
             result.update(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
             if not wrap_async:
-                self._remove_tmp_path(self._connection._shell.tmpdir)
+                self._remove_tmp_path(self._connection._shell.tmpdir)  # noqa: SLF001 - Ansible's own actions do
         return result
 
     def _run_program(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         if self._task.async_val or not self._is_pipelining_enabled("new"):
-            raise _TakesAnsiblesWay
+            raise _AnsiblesWayError
         name = self.module.__name__.rpartition(".")[2]
         told = declared(self.module)
         told.pop("supports_check_mode", None)
         validated, _arguments = self.validate_argument_spec(**{**told, "argument_spec": _for_controller(told["argument_spec"])})
         text = program(name, plain(validated.validated_parameters), check_mode=self._task.check_mode, diff=self._task.diff)
         python = self._interpreter(task_vars)
-        command = self._connection._shell.build_module_command(self._compute_environment_string(), f"#!{python}", "").strip()
+        command = self._connection._shell.build_module_command(self._compute_environment_string(), f"#!{python}", "").strip()  # noqa: SLF001 - as above
         done = self._low_level_execute_command(command, in_data=text.encode("utf-8", "surrogateescape"))
         found = answer(done["stdout"])
         if found is None:
             said = done["stderr"].strip().splitlines() or done["stdout"].strip().splitlines() or ["nothing"]
             return {"failed": True, "msg": f"{name} broke off ({python} ended with {done['rc']}): {said[-1]}", "exception": done["stderr"]}
-        censored: dict[str, Any] = remove_values(found, validated._no_log_values)
+        censored: dict[str, Any] = remove_values(found, validated._no_log_values)  # noqa: SLF001 - there is no other way to them
         return censored
 
     def _interpreter(self, task_vars: dict[str, Any]) -> str:

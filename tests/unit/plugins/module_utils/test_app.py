@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.psw.ai.plugins.module_utils import _app_options, _quadlet
+from ansible_collections.psw.ai.plugins.module_utils import _app_options, _podman, _quadlet
 from ansible_collections.psw.ai.plugins.module_utils._app import OWNED, owned_by, plan_app, unit_wishes
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
@@ -39,7 +39,7 @@ def everything_as_wished(wish):
         "services": {unit.service: dict(RUNS) for unit in units},
         "secrets": dict(wish["secrets"]),
         "images": {image: f"id of {image}" for image in wish["images"]},
-        "containers": {unit.service: f"id of {image}" for unit in containers for image in unit.images},
+        "containers": {unit.service: _podman.Container(f"id of {image}", pid=1) for unit in containers for image in unit.images},
     }
 
 
@@ -53,7 +53,7 @@ def laid_over(facts, differs):
             elif isinstance(entry, dict) and isinstance(facts[part].get(name), dict):
                 facts[part][name].update(entry)
             else:
-                facts[part][name] = entry
+                facts[part][name] = _podman.Container(*entry) if part == "containers" else entry
     return facts
 
 

@@ -28,11 +28,11 @@ def test_a_podman_on_vfs_is_refused_with_the_way_out():
 
 def test_only_running_containers_of_services_count():
     listed = [
-        {"Labels": {"PODMAN_SYSTEMD_UNIT": "a.service"}, "State": "running", "ImageID": "1"},
+        {"Labels": {"PODMAN_SYSTEMD_UNIT": "a.service"}, "State": "running", "ImageID": "1", "Pid": 7},
         {"Labels": {"PODMAN_SYSTEMD_UNIT": "b.service"}, "State": "exited", "ImageID": "2"},
         {"Labels": None, "State": "running", "ImageID": "3"},
     ]
-    assert _podman.parse_containers(json.dumps(listed)) == {"a.service": "1"}
+    assert _podman.parse_containers(json.dumps(listed)) == {"a.service": _podman.Container("1", 7)}
     assert _podman.parse_containers("") == {}
 
 
