@@ -127,6 +127,7 @@ class RemoteAction(ActionBase):  # type: ignore[misc] # ansible-core has no type
             raise _AnsiblesWayError
         name = self.module.__name__.rpartition(".")[2]
         told = declared(self.module)
+        self._load_name = f"psw.ai.{name}"  # what messages about options call it
         told.pop("supports_check_mode", None)
         validated, _arguments = self.validate_argument_spec(**{**told, "argument_spec": _for_controller(told["argument_spec"])})
         text = program(name, plain(validated.validated_parameters), check_mode=self._task.check_mode, diff=self._task.diff)
