@@ -24,7 +24,8 @@ def run(name, params, *, check_mode=False):
 
 def playbook(tmp_path, task):
     (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
-    command = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", tmp_path / "play.yml", "-vvv"]
+    options = ["-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", "-vvv"]
+    command = [Path(sys.executable).parent / "ansible-playbook", *options, tmp_path / "play.yml"]
     return subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False, timeout=120)
 
 
