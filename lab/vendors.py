@@ -104,6 +104,8 @@ def _proxmox(www: Path, machine: Mapping[str, Any]) -> None:
     newest = kernels[-1]
     meta = {"Package": "proxmox-default-headers", "Version": "2.0.0", "Depends": f"proxmox-headers-{newest}", "Description": "Headers of the default kernel"}
     packages.build(pool, meta, {})
+    firmware: dict[str, bytes | Path] = {f"usr/lib/firmware/{name}.bin": b"" for name in ("amdgpu/gc_11_0_0_pfp", "i915/dg2_guc_70", "xe/bmg_guc_70")}
+    packages.build(pool, {"Package": "pve-firmware", "Version": "3.17-1", "Description": "Binary firmware code for the pve-kernel"}, firmware)
     packages.publish(root, "proxmox", "trixie", "pve-no-subscription")
 
 

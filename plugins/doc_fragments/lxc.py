@@ -26,6 +26,10 @@ options:
         description: Group that owns the device inside the container.
         type: int
         default: 0
+      group:
+        description: Name of that group instead of its number, which is then asked for in the container. The container has to run for it.
+        type: str
+        choices: [video, render]
       uid:
         description: User that owns the device inside the container.
         type: int

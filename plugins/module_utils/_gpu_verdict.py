@@ -20,13 +20,25 @@ def _engine_keeps(gpu):
     return gpu["vendor"] == "nvidia" or gpu["gfx"] in table.AMD_INTEGRATED_GFX
 
 
-def reason(gpu, floor_mib, secure_boot):
+def accepted_gfx(backend="rocm", override=None):
+    """Return the gfx targets that count: those of the engine's ROCm build, and what the user lets in besides. None means any."""
+    if backend == "vulkan":
+        return None
+    major = override.partition(".")[0] if override else None
+    return (*table.AMD_GFX, *(gfx for gfx, known in table.AMD_OVERRIDES.items() if known.partition(".")[0] == major))
+
+
+def _amd_runs(gpu, accepted):
+    return gpu["gfx"] in accepted if accepted is not None else gpu["driver"] != "radeon"
+
+
+def reason(gpu, floor_mib, secure_boot, gfx=table.AMD_GFX):
     """Return the code that decides about one GPU: the first that applies, in the order of the contract."""
     if gpu["vfio"] or gpu["vms"]:
         return "vfio_bound"
     if gpu["integrated"] and not _engine_keeps(gpu):
         return "integrated_only"
-    if gpu["arch"] == BEFORE_MAXWELL or (gpu["vendor"] == "amd" and gpu["gfx"] not in table.AMD_GFX):
+    if gpu["arch"] == BEFORE_MAXWELL or (gpu["vendor"] == "amd" and not _amd_runs(gpu, gfx)):
         return "unsupported_arch"
     if gpu["usable_mib"] is not None and gpu["usable_mib"] < floor_mib:
         return "below_vram_floor"
@@ -35,9 +47,9 @@ def reason(gpu, floor_mib, secure_boot):
     return "ok"
 
 
-def judge(gpus, floor_mib, secure_boot):
+def judge(gpus, floor_mib, secure_boot, gfx=table.AMD_GFX):
     """Return the GPUs, each with its code and whether that makes it usable."""
-    codes = [reason(gpu, floor_mib, secure_boot) for gpu in gpus]
+    codes = [reason(gpu, floor_mib, secure_boot, gfx) for gpu in gpus]
     return [{**gpu, "usable": code == "ok", "reason": code} for gpu, code in zip(gpus, codes)]
 
 
@@ -74,10 +86,10 @@ def verdict(judged, floor_mib):
     return _verdict(best["reason"], *refusal(best, floor_mib)), [best["address"]]
 
 
-def assess(machine, floor_mib, smi=None):
-    """Return what gpu_detect says about a machine that was read, and about what its nvidia-smi printed."""
+def assess(machine, floor_mib, smi=None, gfx=table.AMD_GFX):
+    """Return what gpu_detect says about a machine that was read, and about what its nvidia-smi printed; gfx is as accepted_gfx() returns it."""
     secure_boot = secure_boot_state(machine["efi"], machine["secure_boot"], machine["shim_state"])
-    judged = judge(find_gpus(machine, smi), floor_mib, secure_boot)
+    judged = judge(find_gpus(machine, smi), floor_mib, secure_boot, gfx)
     vendor, selected = select(judged)
     said, spoken_of = verdict(judged, floor_mib)
     return {

@@ -66,7 +66,8 @@ def _arch(gpu, _floor):
     if gpu["gfx"] is None:
         return _unknown_gfx(gpu)
     override = table.AMD_OVERRIDES.get(gpu["gfx"])
-    chance = f"The engine may run it as a relative with HSA_OVERRIDE_GFX_VERSION={override}, without any promise and not set by psw; or: " if override else ""
+    relative = f"as a relative that it supports, with gpu: {{gfx_override: {override}}}, or " if override else ""
+    chance = f"You can let the engine try it, without any promise, in psw.yml: {relative}without ROCm, with gpu: {{backend: vulkan}}. Or: "
     return (
         f"{label(gpu)} is {gpu['gfx']}, which the engine's ROCm build does not support; it supports {', '.join(sorted(table.AMD_GFX))}.",
         chance + ANOTHER_CARD,

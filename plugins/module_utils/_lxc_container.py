@@ -9,8 +9,8 @@ import tempfile
 
 from ansible_collections.psw.ai.plugins.module_utils import _lxc_guest as guests
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._lxc_config import needs_restart, views, waiting
-from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import refuse_missing, set_options
+from ansible_collections.psw.ai.plugins.module_utils._lxc_config import devices_in, needs_restart, views, waiting
+from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import refuse_missing, set_options, with_numbers, with_present_numbers
 from ansible_collections.psw.ai.plugins.module_utils._lxc_journal import Journal
 from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import find, growth, plan, refuse_elsewhere, refuse_unconfined
 from ansible_collections.psw.ai.plugins.module_utils._pve_storage import choose_storage, resolve_template
@@ -18,6 +18,7 @@ from ansible_collections.psw.ai.plugins.module_utils._pve_storage import choose_
 TAG = "psw"
 ID_TRIES = 5
 STOP_SECONDS = 60
+UNKNOWN_GROUPS = {"video": 0, "render": 0}  # while there is no container to ask
 
 
 class Container:
@@ -27,7 +28,7 @@ class Container:
         self.pve = pve
         self.params = params
         self.check_mode = check_mode
-        self.devices = params["devices"]
+        self.devices = params["devices"]  # with the numbers of groups in the container, as far as they are known yet
         self.result = {
             "changed": False,
             "created": False,
@@ -53,7 +54,7 @@ class Container:
         if self.params["started"]:
             running = self._start(running)
         if running and self.result["vmid"]:
-            self._meet()
+            self._settle(self._meet())
         return self.result
 
     def absent(self):
@@ -84,11 +85,13 @@ class Container:
 
     def _create(self):
         refuse_elsewhere(self.pve.get("/cluster/resources", type="vm"), self.params["hostname"], TAG, self.pve.node)
-        changes, _deletions, where = plan({}, {}, self.params, self.devices or [])
+        changes, _deletions, where = plan({}, {}, self.params, with_numbers(self.devices or [], UNKNOWN_GROUPS))
         self.result.update(changed=True, created=True, devices=where, diff={"before": "", "after": _text({**changes, "unprivileged": "1"})})
         if self.check_mode:
             return
         self._refuse_unready(changes, where)
+        self.devices = with_present_numbers(self.devices or [], [])
+        changes, _deletions, where = plan({}, {}, self.params, self.devices)
         rootfs = choose_storage(self.pve.get("/nodes/{node}/storage"), "rootdir", self.params["storage"], self.params["rootfs_gib"])
         template = resolve_template(self.pve, self.params["template"], self.params["template_storage"])
         keys = self.params["authorized_keys"] or guests.node_keys()
@@ -117,6 +120,8 @@ class Container:
         vmid = self.result["vmid"]
         running, planned = self._config(vmid)
         refuse_unconfined(planned, self.pve.raw_settings(vmid), vmid, self.params["hostname"])
+        if self.devices is not None:
+            self.devices = with_present_numbers(self.devices, devices_in(planned).values())
         changes, deletions, where = plan(running, planned, self.params, self.devices)
         size = growth(planned.get("rootfs", ""), self.params["rootfs_gib"])
         after = {key: value for key, value in {**planned, **changes}.items() if key not in deletions}
@@ -197,6 +202,22 @@ class Container:
                 guests.admit(self.pve, vmid, missing)
         for name in ("address", "host_keys", "groups"):
             self.result[name] = guest[name]
+        return guest
+
+    def _settle(self, guest):
+        """Give devices to the groups of the container, whose numbers only a running one tells: new entries at once, others with a restart."""
+        devices = with_numbers(self.params["devices"] or [], guest["groups"])
+        if self.params["devices"] is None or devices == self.devices:
+            return
+        before, self.devices = self.result, devices
+        self.result = {**before}
+        self._change(True)
+        self.result["changed"] = self.result["changed"] or before["changed"]
+        self.result["diff"]["before"] = before["diff"]["before"]
+        self.result["restart_required"] = self.result["restart_required"] or before["restart_required"]
+        if self._start(True) and self.result["restarted"] and not self.check_mode:
+            self._wait()
+        self.result["restarted"] = self.result["restarted"] or before["restarted"]
 
 
 def _text(config):

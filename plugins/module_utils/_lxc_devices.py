@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import stat
 
-from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 
 DEVICE_OPTIONS = {
     "path": {"type": "str", "required": True},
     "gid": {"type": "int", "default": 0},
+    "group": {"type": "str", "choices": ["video", "render"]},
     "uid": {"type": "int", "default": 0},
     "mode": {"type": "str", "default": "0660"},
     "deny_write": {"type": "bool", "default": False},
@@ -28,6 +29,28 @@ def refuse_missing(devices):
             "this node has no device %s, and a container with such an entry does not start" % ", ".join(missing),
             "is the card's driver loaded on the node? See: psw node setup-gpu",
         )
+
+
+def with_numbers(devices, groups):
+    """Return the devices with the number that each group's name has in the container."""
+    missing = [device for device in devices if device.get("group") and device["group"] not in groups]
+    if missing:
+        raise PswModuleError(
+            "the container has no group %s, which %s has to belong to; create it there (groupadd --system %s) and run this again"
+            % (missing[0]["group"], missing[0]["path"], missing[0]["group"])
+        )
+    return [_nameless({**device, "gid": groups[device["group"]]} if device.get("group") else device) for device in devices]
+
+
+def with_present_numbers(devices, present):
+    """Return the devices with the numbers that their entries have now, without those that have a group's name and no entry yet."""
+    now = {device["path"]: device["gid"] for device in present}
+    known = [device for device in devices if not device.get("group") or device["path"] in now]
+    return [_nameless({**device, "gid": now[device["path"]]} if device.get("group") else device) for device in known]
+
+
+def _nameless(device):
+    return {name: value for name, value in device.items() if name != "group"}
 
 
 def set_options(changes, deletions):

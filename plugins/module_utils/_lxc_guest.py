@@ -66,6 +66,11 @@ def parse_probe(text):
     return found
 
 
+def groups_of(pve, vmid):
+    """Return the numbers of the groups in a running container that device nodes belong to."""
+    return parse_probe(pve.pct("exec", vmid, "--", "sh", "-c", PROBE, "probe"))["groups"]
+
+
 def wait_for_guest(pve, vmid, paths, seconds):
     """Return what the container says about itself once it has an address and answers on the SSH port."""
     deadline = time.monotonic() + seconds

@@ -38,6 +38,16 @@ options:
       - Cards sold as 8 GB report between 8176 and 8192 MiB, less a reserve of the driver.
     type: int
     default: 7680
+  backend:
+    description: Through what the engine would use AMD cards. With V(vulkan), cards count too that its ROCm build has no kernels for.
+    type: str
+    choices: [rocm, vulkan]
+    default: rocm
+  gfx_override:
+    description:
+      - The gfx version that AMD cards may pretend to have, such as V(10.3.0).
+      - Near relatives of a card that the engine's ROCm build has kernels for then count too, without any promise.
+    type: str
   nvidia_smi:
     description:
       - Path of C(nvidia-smi).
@@ -141,7 +151,7 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 from ansible_collections.psw.ai.plugins.module_utils._gpu import has_nvidia
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_machine
 from ansible_collections.psw.ai.plugins.module_utils._gpu_text import SMI_FIELDS, printable
-from ansible_collections.psw.ai.plugins.module_utils._gpu_verdict import assess
+from ansible_collections.psw.ai.plugins.module_utils._gpu_verdict import accepted_gfx, assess
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
 
@@ -169,13 +179,15 @@ def main():
         argument_spec={
             "root": {"type": "path", "default": "/"},
             "vram_floor_mib": {"type": "int", "default": 7680},
+            "backend": {"type": "str", "choices": ["rocm", "vulkan"], "default": "rocm"},
+            "gfx_override": {"type": "str"},
             "nvidia_smi": {"type": "path"},
         },
         supports_check_mode=True,
     )
     machine = read_machine(module.params["root"])
     smi, silence = ask_driver(module, machine)
-    found = assess(machine, module.params["vram_floor_mib"], smi)
+    found = assess(machine, module.params["vram_floor_mib"], smi, accepted_gfx(module.params["backend"], module.params["gfx_override"]))
     module.exit_json(changed=False, **{**found, "warnings_found": found["warnings_found"] + ([silence] if silence else [])})
 
 

@@ -38,6 +38,14 @@ options:
   recorded:
     description: The version that the node's record says is installed. It stays as long as it serves the kernel, because another one costs a reboot.
     type: str
+  backend:
+    description:
+      - Through what the engine uses AMD cards, V(rocm) by default.
+      - With V(vulkan), the cards that M(psw.ai.gpu_detect) was told to accept for it.
+    type: str
+  gfx_override:
+    description: The gfx version that AMD cards pretend to have which the engine has no kernels for, such as V(10.3.0). Cards that need none come first.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -68,7 +76,10 @@ kernel:
   type: str
   sample: 6.17.2-1-pve
 driver:
-  description: The driver for them.
+  description:
+    - The driver for them. For NVIDIA its version and source.
+    - For AMD and Intel the kernel's own modules, the package with their firmware, whether the driver has the cards already (C(loaded)),
+      and through what the engine uses them (C(backend)).
   returned: success
   type: dict
   sample: {branch: "580", version: 580.159.04, source: run, kernel_modules: open, toolkit: 1.20.0-1}

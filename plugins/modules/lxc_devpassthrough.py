@@ -86,7 +86,8 @@ from ansible_collections.psw.ai.plugins.module_utils._lxc_config import (
     views,
     waiting,
 )
-from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import DEVICE_OPTIONS, refuse_missing, set_options
+from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import DEVICE_OPTIONS, refuse_missing, set_options, with_numbers
+from ansible_collections.psw.ai.plugins.module_utils._lxc_guest import groups_of
 from ansible_collections.psw.ai.plugins.module_utils._pve import Pve
 
 
@@ -94,6 +95,8 @@ def ensure(module, pve):
     """Bring the device entries to what is wanted and return the module's result."""
     vmid = module.params["vmid"]
     wanted = check_devices(module.params["devices"] or [])
+    if any(device.get("group") for device in wanted):
+        wanted = with_numbers(wanted, groups_of(pve, vmid))
     pending = "/nodes/{node}/lxc/%d/pending" % vmid
     running, planned = map(devices_of, views(pve.get(pending)))
     changes, deletions, where = plan_devices(running, planned, wanted, module.params["state"], exclusive=module.params["exclusive"])

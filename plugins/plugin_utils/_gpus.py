@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 GPUS_FILE = Path(__file__).parents[2] / "catalog" / "gpus.yml"
 TABLE_FILE = Path(__file__).parents[1] / "module_utils" / "_gpu_table.py"
-VENDOR_NAMES = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
 RECORDED = ("address", "id", "name", "arch", "integrated", "vram_mib", "usable_mib", "vram_source")  # what a record says about a card
 _GIB_MIB = 1024
 _TABLE = '''\
@@ -141,22 +140,55 @@ def nvidia_driver(
     }
 
 
+def amd_driver(cards: list[Mapping[str, Any]], catalogue: Mapping[str, Any], backend: str | None, override: str | None) -> dict[str, Any]:
+    """Return what AMD cards need: {modules, firmware, backend, gfx_override, loaded}. Their driver is the kernel's own."""
+    amd = catalogue["amd"]
+    native = all(card["gfx"] in amd["gfx"] for card in cards)
+    return {
+        "modules": [amd["module"]],
+        "firmware": amd["firmware"],
+        "backend": backend or "rocm",
+        "gfx_override": None if native or backend == "vulkan" else override,
+        "loaded": all(card["driver"] == amd["module"] for card in cards),
+    }
+
+
+def intel_driver(cards: list[Mapping[str, Any]], catalogue: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Intel cards need: {modules, firmware, backend, loaded}. The kernel has two drivers for them; one that has the card keeps it."""
+    intel = catalogue["intel"]
+    known = set(intel["modules"].values())
+    modules = [card["driver"] if card["driver"] in known else intel["modules"].get(card["arch"], "xe") for card in cards]
+    loaded = all(card["driver"] in known for card in cards)
+    return {"modules": sorted(set(modules)), "firmware": intel["firmware"], "backend": "vulkan", "loaded": loaded}
+
+
+def _of_vendor(detected: Mapping[str, Any], catalogue: Mapping[str, Any], vendor: str, backend: str | None) -> list[Mapping[str, Any]]:
+    """Return the usable cards of a vendor. What was let in by the user's word makes room for cards that need no such word."""
+    gpus = [gpu for gpu in detected["gpus"] if gpu["usable"] and gpu["vendor"] == vendor]
+    native = [gpu for gpu in gpus if vendor != "amd" or gpu["gfx"] in catalogue["amd"]["gfx"]]
+    return gpus if backend == "vulkan" else native or gpus
+
+
 def choose(
-    detected: Mapping[str, Any], catalogue: Mapping[str, Any], vendor: str | None = None, version: str | None = None, recorded: str | None = None
+    detected: Mapping[str, Any],
+    catalogue: Mapping[str, Any],
+    vendor: str | None = None,
+    version: str | None = None,
+    recorded: str | None = None,
+    backend: str | None = None,
+    override: str | None = None,
 ) -> dict[str, Any]:
     """Return {vendor, gpus, kernel, driver} for what gpu_detect found on a node; a node or vendor that psw cannot use is a refusal."""
     verdict = detected["verdict"]
     if not verdict["supported"]:
         raise Refusal(verdict["code"], verdict["message"], verdict["hint"])
     chosen = vendor or detected["vendor"]
-    gpus = [gpu for gpu in detected["gpus"] if gpu["usable"] and gpu["vendor"] == chosen]
+    gpus = _of_vendor(detected, catalogue, chosen, backend)
     if not gpus:
         raise Refusal("no_gpu", f"This node has no usable GPU of the vendor {chosen}.", f"Leave gpu.vendor out, or set it to {detected['vendor']}.")
-    if chosen != "nvidia":
-        raise Refusal(
-            "not_built_yet",
-            f"{gpus[0]['name']} ({gpus[0]['address']}) is fine, but psw cannot set up {VENDOR_NAMES[chosen]} GPUs yet.",
-            "It sets up NVIDIA cards today.",
-        )
     described = [{key: gpu[key] for key in RECORDED if gpu[key] is not None} for gpu in gpus]
-    return {"vendor": chosen, "gpus": described, "kernel": detected["kernel"], "driver": nvidia_driver(gpus, detected["kernel"], catalogue, version, recorded)}
+    if chosen == "nvidia":
+        driver = nvidia_driver(gpus, detected["kernel"], catalogue, version, recorded)
+    else:
+        driver = amd_driver(gpus, catalogue, backend, override) if chosen == "amd" else intel_driver(gpus, catalogue)
+    return {"vendor": chosen, "gpus": described, "kernel": detected["kernel"], "driver": driver}

@@ -59,7 +59,7 @@ def _everywhere(project: Project, plan: Mapping[str, Any], catalog: Catalog) -> 
         "psw_domain": project.wishes["domain"],
         "psw_project_dir": str(project.path),
         "psw_sso": project.wishes["sso"],
-        "psw_gpu_vendor": project.wishes["gpu"]["vendor"],
+        **{f"psw_gpu_{key}": value for key, value in project.wishes["gpu"].items()},
         "psw_vhosts": [
             {"app": app, "name": vhost["name"], "port": vhost["port"], "target": plan["apps"][app]["target"]}
             for app in running

@@ -12,7 +12,8 @@ from ansible_collections.psw.ai.plugins.plugin_utils._errors import PlanError, R
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BUILT = ("nvidia",)
+# The kernel's own drivers leave their nodes to a group. Its number is the container's, which only the running container knows.
+IN_GROUP = {"amd": "render", "intel": "render"}
 
 
 def gpu_devices(record: Mapping[str, Any] | None, node: str = "the node") -> list[dict[str, Any]]:
@@ -20,11 +21,10 @@ def gpu_devices(record: Mapping[str, Any] | None, node: str = "the node") -> lis
     if not record:
         raise Refusal("node_not_set_up", f"no GPU is recorded for {node}", f"run: psw node setup-gpu {node}")
     vendor = str(record["vendor"])
-    if vendor not in BUILT:
-        # Their nodes belong to groups whose numbers only the running container knows.
-        raise Refusal("not_built_yet", f"passing the {vendor} GPU of {node} through is not built yet", f"psw runs GPUs of: {', '.join(BUILT)}")
     paths = record[vendor].get("devices") or []
     if not paths:
         raise PlanError(f"the record of {node} lists no devices", f"run again: psw node setup-gpu {node}")
+    if vendor in IN_GROUP:
+        return [{"path": str(path), "uid": 0, "group": IN_GROUP[vendor], "mode": "0660"} for path in paths]
     # NVIDIA's own nodes are open to everybody; Proxmox VE would make them root's alone, and apps don't all run as root.
     return [{"path": str(path), "uid": 0, "gid": 0, "mode": "0666"} for path in paths]

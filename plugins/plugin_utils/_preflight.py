@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import Refusal
-from ansible_collections.psw.ai.plugins.plugin_utils._passthrough import BUILT
 from ansible_collections.psw.ai.plugins.plugin_utils._planner import Plan, make_plan, node_not_set_up
 
 if TYPE_CHECKING:
@@ -70,6 +69,4 @@ def _gpu(name: str, target: Mapping[str, Any], record: Mapping[str, Any] | None)
                 f"run: psw node setup-gpu {node}; if the card was changed on purpose, set gpu: {{vendor: {record['vendor']}}} in psw.yml",
             )
         ]
-    if planned not in BUILT:
-        return [Refusal("not_built_yet", f"{name} on a GPU of {planned} is not built yet", f"psw runs on: {', '.join(BUILT)}")]
     return []

@@ -13,7 +13,7 @@ DEFAULTS: dict[str, Any] = {
     "nodes": {},
     "network": {"bridge": "vmbr0", "ip": "dhcp"},
     "sso": {"mode": "local"},
-    "gpu": {"vendor": None},
+    "gpu": {"vendor": None, "backend": None, "gfx_override": None},
     "storage": {"models": {"pool": "auto", "quota": "100G"}},
     "apps": [],
 }

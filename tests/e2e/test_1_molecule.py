@@ -10,7 +10,7 @@ import pytest
 
 REPO = Path(__file__).parents[2]
 # The road's own order: each scenario finds what the ones before it left, or makes it.
-SCENARIOS = ["gpu_nvidia", "zfs_models", "lxc_target", "container_host", "postgres", "ollama", "openwebui", "caddy", "ai"]
+SCENARIOS = ["gpu_nvidia", "gpu_amd", "gpu_intel", "zfs_models", "lxc_target", "container_host", "postgres", "ollama", "openwebui", "caddy", "ai"]
 
 
 def test_every_scenario_is_run():

@@ -380,3 +380,48 @@ def test_proxmox_s_own_words_reach_the_reader(node, run):
     node.write(failures=[{"when": "pct create", "says": "unable to create CT 100 - cluster not ready - no quorum?"}])
     assert run()["msg"] == "pct create 100: unable to create CT 100 - cluster not ready - no quorum?"
     assert node.state["cts"] == {}
+
+
+KFD = {"path": "/dev/kfd", "group": "render"}
+
+
+def test_a_devices_group_is_asked_for_in_the_running_container_and_costs_no_restart(node, run):
+    result = run(devices=[KFD, {"path": "/dev/dri/renderD128", "group": "render"}])
+    assert {key: node.config(100)[key] for key in ("dev0", "dev1")} == {"dev0": "/dev/kfd,gid=993", "dev1": "/dev/dri/renderD128,gid=993"}
+    assert [call.split()[1] for call in node.writes()] == ["create", "start", "set"]
+    assert (result["created"], result["restarted"], result["devices"]) == (True, False, {"/dev/kfd": "dev0", "/dev/dri/renderD128": "dev1"})
+    assert result["diff"]["before"] == ""
+    node.forget_calls()
+    assert not run(devices=[KFD, {"path": "/dev/dri/renderD128", "group": "render"}])["changed"]
+    assert len(node.calls()) == 3
+
+
+def test_a_group_that_got_another_number_in_the_container_is_followed_with_one_restart(node, run):
+    run(devices=[KFD])
+    node.write(says=SAYS.replace("render 993", "render 104"))
+    foretold = run(devices=[KFD], check=True)
+    assert node.config(100)["dev0"] == "/dev/kfd,gid=993"
+    node.forget_calls()
+    result = run(devices=[KFD])
+    assert foretold == result
+    assert node.config(100)["dev0"] == "/dev/kfd,gid=104"
+    assert [call.split()[1] for call in node.writes()] == ["set", "shutdown", "start"]
+    assert (result["changed"], result["restarted"], result["restart_required"]) == (True, True, False)
+    assert not run(devices=[KFD])["changed"]
+
+
+def test_a_device_of_a_group_is_foretold_for_a_container_that_is_not_there_yet(node, run):
+    assert "dev0: /dev/kfd\n" in run(check=True, devices=[KFD])["diff"]["after"]
+    assert node.writes() == []
+
+
+def test_a_device_of_a_group_that_the_node_lacks_is_refused_before_anything_is_made(node, run):
+    result = run(devices=[{"path": "/dev/missing", "group": "render"}])
+    assert result["refusal"]["code"] == "no_device"
+    assert node.writes() == []
+
+
+def test_a_container_without_the_group_is_told_what_to_create(node, run):
+    node.write(says=SAYS.replace("group render 993", ""))
+    result = run(devices=[KFD])
+    assert result["msg"].startswith("the container has no group render, which /dev/kfd has to belong to; create it there (groupadd --system render)")

@@ -159,3 +159,10 @@ def test_a_configuration_lock_is_waited_for(node, run_module, monkeypatch):
 
 def test_a_host_that_is_no_node_is_told_so(programs, run_module):
     assert "has to run on a Proxmox VE node" in run(run_module, [{"path": "/dev/a"}])["msg"]
+
+
+def test_a_group_is_taken_by_its_number_in_the_container(node, run_module):
+    node.write(says="group video 44\ngroup render 104")
+    node.container(105)
+    run(run_module, [{"path": "/dev/dri/renderD128", "group": "render"}])
+    assert node.config(105)["dev0"] == "/dev/dri/renderD128,gid=104"

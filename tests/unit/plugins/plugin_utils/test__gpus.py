@@ -141,11 +141,63 @@ def test_a_refused_node_is_refused_in_the_words_of_the_verdict():
     assert refused.value.as_dict() == {"code": "vfio_bound", "message": "It belongs to VM 105.", "hint": "Take it out."}
 
 
-@pytest.mark.parametrize("vendor", ["amd", "intel"])
-def test_vendors_to_come_are_refused_by_name(vendor):
-    with pytest.raises(Refusal) as refused:
-        choose(detected(vendor), CATALOGUE)
-    assert refused.value.code == "not_built_yet"
+def amd(*gfx, driver="amdgpu"):
+    found = detected("amd")
+    cards = [{**found["gpus"][0], "address": f"0000:0{bus}:00.0", "gfx": name, "driver": driver} for bus, name in enumerate(gfx, 1)]
+    return {**found, "gpus": cards}
+
+
+def test_an_amd_card_needs_the_kernels_own_driver_and_its_firmware():
+    assert choose(amd("gfx1100"), CATALOGUE)["driver"] == {
+        "modules": ["amdgpu"],
+        "firmware": "pve-firmware",
+        "backend": "rocm",
+        "gfx_override": None,
+        "loaded": True,
+    }
+
+
+@pytest.mark.parametrize("driver", [None, "radeon"])
+def test_an_amd_card_that_amdgpu_does_not_have_yet_is_not_ready(driver):
+    assert not choose(amd("gfx1100", driver=driver), CATALOGUE)["driver"]["loaded"]
+
+
+def test_an_override_is_for_cards_that_need_one():
+    assert choose(amd("gfx1031"), CATALOGUE, override="10.3.0")["driver"]["gfx_override"] == "10.3.0"
+    assert choose(amd("gfx1100"), CATALOGUE, override="10.3.0")["driver"]["gfx_override"] is None
+
+
+def test_a_card_that_needs_an_override_makes_room_for_one_that_needs_none():
+    chosen = choose(amd("gfx1031", "gfx1100"), CATALOGUE, override="10.3.0")
+    assert [gpu["address"] for gpu in chosen["gpus"]] == ["0000:02:00.0"]
+    assert chosen["driver"]["gfx_override"] is None
+
+
+def test_vulkan_takes_all_amd_cards_as_they_are():
+    chosen = choose(amd("gfx906", "gfx1100"), CATALOGUE, backend="vulkan", override="10.3.0")
+    assert len(chosen["gpus"]) == 2
+    assert (chosen["driver"]["backend"], chosen["driver"]["gfx_override"]) == ("vulkan", None)
+
+
+@pytest.mark.parametrize(
+    ("arch", "driver", "module", "loaded"),
+    [
+        ("Xe2-HPG (Battlemage)", None, "xe", False),
+        ("Xe-HPG (Alchemist)", None, "i915", False),
+        ("Xe-HPG (Alchemist)", "xe", "xe", True),
+        ("Xe2-HPG (Battlemage)", "xe", "xe", True),
+        (None, None, "xe", False),
+    ],
+)
+def test_an_intel_card_keeps_the_driver_that_has_it_and_else_gets_that_of_its_generation(arch, driver, module, loaded):
+    found = detected("intel")
+    found["gpus"][0] |= {"arch": arch, "driver": driver}
+    assert choose(found, CATALOGUE)["driver"] == {"modules": [module], "firmware": "pve-firmware", "backend": "vulkan", "loaded": loaded}
+
+
+def test_every_discrete_intel_generation_in_the_table_has_a_driver():
+    needed = {card["arch"] for key, card in CATALOGUE["gpus"].items() if key.startswith("8086:") and not card.get("integrated")}
+    assert needed == set(CATALOGUE["intel"]["modules"])
 
 
 def test_the_users_choice_of_vendor_must_be_there():

@@ -38,6 +38,8 @@ def test_every_host_knows_the_house(ready):
         "psw_project_dir": str(ready.path),
         "psw_sso": {"mode": "local"},
         "psw_gpu_vendor": None,
+        "psw_gpu_backend": None,
+        "psw_gpu_gfx_override": None,
         "psw_vhosts": [{"app": "openwebui", "name": "chat", "port": 8080, "target": "psw-core"}],
         "psw_consumers": [{"consumer": "probe", "secret": "probe_openwebui_service_key", "email": "psw-probe@psw.local", "role": "user"}],
         "psw_planned_apps": ["ollama", "postgres", "openwebui", "caddy"],

@@ -23,10 +23,11 @@ def test_a_node_without_a_record_is_sent_to_setup():
     assert refused.value.code == "node_not_set_up"
 
 
-def test_a_vendor_that_is_not_built_yet_is_refused_by_name():
-    with pytest.raises(Refusal, match="passing the amd GPU of pve1 through is not built yet") as refused:
-        gpu_devices(AMD, "pve1")
-    assert refused.value.code == "not_built_yet"
+def test_the_kernels_own_nodes_pass_for_the_containers_group_whatever_its_number():
+    assert gpu_devices(AMD, "pve1") == [
+        {"path": "/dev/kfd", "uid": 0, "group": "render", "mode": "0660"},
+        {"path": "/dev/dri/renderD128", "uid": 0, "group": "render", "mode": "0660"},
+    ]
 
 
 def test_a_record_without_devices_is_not_good_enough():
