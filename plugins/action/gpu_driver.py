@@ -29,5 +29,5 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(argument_spec=SPEC)
         options = options_of(arguments)
-        wishes = [options[name] or None for name in ("vendor", "version", "recorded", "backend", "gfx_override")]
-        return carry_out(lambda: choose(options["detected"], load_gpus(), *wishes))
+        wishes = {name: options[name] or None for name in SPEC if name != "detected"}
+        return carry_out(lambda: choose(options["detected"], load_gpus(), **wishes))

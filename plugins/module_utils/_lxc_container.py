@@ -211,11 +211,11 @@ class Container:
             return
         before, self.devices = self.result, devices
         self.result = {**before}
-        self._change(True)
+        self._change(is_running=True)
         self.result["changed"] = self.result["changed"] or before["changed"]
         self.result["diff"]["before"] = before["diff"]["before"]
         self.result["restart_required"] = self.result["restart_required"] or before["restart_required"]
-        if self._start(True) and self.result["restarted"] and not self.check_mode:
+        if self._start(running=True) and self.result["restarted"] and not self.check_mode:
             self._wait()
         self.result["restarted"] = self.result["restarted"] or before["restarted"]
 

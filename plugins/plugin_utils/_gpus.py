@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import CatalogError, Refusal
+from ansible_collections.psw.ai.plugins.plugin_utils._kernel_gpus import amd_driver, intel_driver, of_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -140,55 +141,21 @@ def nvidia_driver(
     }
 
 
-def amd_driver(cards: list[Mapping[str, Any]], catalogue: Mapping[str, Any], backend: str | None, override: str | None) -> dict[str, Any]:
-    """Return what AMD cards need: {modules, firmware, backend, gfx_override, loaded}. Their driver is the kernel's own."""
-    amd = catalogue["amd"]
-    native = all(card["gfx"] in amd["gfx"] for card in cards)
-    return {
-        "modules": [amd["module"]],
-        "firmware": amd["firmware"],
-        "backend": backend or "rocm",
-        "gfx_override": None if native or backend == "vulkan" else override,
-        "loaded": all(card["driver"] == amd["module"] for card in cards),
-    }
+def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], **wishes: str | None) -> dict[str, Any]:
+    """Return {vendor, gpus, kernel, driver} for what gpu_detect found on a node; a node or vendor that psw cannot use is a refusal.
 
-
-def intel_driver(cards: list[Mapping[str, Any]], catalogue: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Intel cards need: {modules, firmware, backend, loaded}. The kernel has two drivers for them; one that has the card keeps it."""
-    intel = catalogue["intel"]
-    known = set(intel["modules"].values())
-    modules = [card["driver"] if card["driver"] in known else intel["modules"].get(card["arch"], "xe") for card in cards]
-    loaded = all(card["driver"] in known for card in cards)
-    return {"modules": sorted(set(modules)), "firmware": intel["firmware"], "backend": "vulkan", "loaded": loaded}
-
-
-def _of_vendor(detected: Mapping[str, Any], catalogue: Mapping[str, Any], vendor: str, backend: str | None) -> list[Mapping[str, Any]]:
-    """Return the usable cards of a vendor. What was let in by the user's word makes room for cards that need no such word."""
-    gpus = [gpu for gpu in detected["gpus"] if gpu["usable"] and gpu["vendor"] == vendor]
-    native = [gpu for gpu in gpus if vendor != "amd" or gpu["gfx"] in catalogue["amd"]["gfx"]]
-    return gpus if backend == "vulkan" else native or gpus
-
-
-def choose(
-    detected: Mapping[str, Any],
-    catalogue: Mapping[str, Any],
-    vendor: str | None = None,
-    version: str | None = None,
-    recorded: str | None = None,
-    backend: str | None = None,
-    override: str | None = None,
-) -> dict[str, Any]:
-    """Return {vendor, gpus, kernel, driver} for what gpu_detect found on a node; a node or vendor that psw cannot use is a refusal."""
+    The wishes are those of the module gpu_driver: vendor, version, recorded, backend, gfx_override.
+    """
     verdict = detected["verdict"]
     if not verdict["supported"]:
         raise Refusal(verdict["code"], verdict["message"], verdict["hint"])
-    chosen = vendor or detected["vendor"]
-    gpus = _of_vendor(detected, catalogue, chosen, backend)
+    chosen = wishes.get("vendor") or detected["vendor"]
+    gpus = of_vendor(detected, catalogue, chosen, wishes.get("backend"))
     if not gpus:
         raise Refusal("no_gpu", f"This node has no usable GPU of the vendor {chosen}.", f"Leave gpu.vendor out, or set it to {detected['vendor']}.")
     described = [{key: gpu[key] for key in RECORDED if gpu[key] is not None} for gpu in gpus]
     if chosen == "nvidia":
-        driver = nvidia_driver(gpus, detected["kernel"], catalogue, version, recorded)
+        driver = nvidia_driver(gpus, detected["kernel"], catalogue, wishes.get("version"), wishes.get("recorded"))
     else:
-        driver = amd_driver(gpus, catalogue, backend, override) if chosen == "amd" else intel_driver(gpus, catalogue)
+        driver = amd_driver(gpus, catalogue, wishes.get("backend"), wishes.get("gfx_override")) if chosen == "amd" else intel_driver(gpus, catalogue)
     return {"vendor": chosen, "gpus": described, "kernel": detected["kernel"], "driver": driver}

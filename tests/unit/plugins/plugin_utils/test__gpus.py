@@ -163,18 +163,18 @@ def test_an_amd_card_that_amdgpu_does_not_have_yet_is_not_ready(driver):
 
 
 def test_an_override_is_for_cards_that_need_one():
-    assert choose(amd("gfx1031"), CATALOGUE, override="10.3.0")["driver"]["gfx_override"] == "10.3.0"
-    assert choose(amd("gfx1100"), CATALOGUE, override="10.3.0")["driver"]["gfx_override"] is None
+    assert choose(amd("gfx1031"), CATALOGUE, gfx_override="10.3.0")["driver"]["gfx_override"] == "10.3.0"
+    assert choose(amd("gfx1100"), CATALOGUE, gfx_override="10.3.0")["driver"]["gfx_override"] is None
 
 
 def test_a_card_that_needs_an_override_makes_room_for_one_that_needs_none():
-    chosen = choose(amd("gfx1031", "gfx1100"), CATALOGUE, override="10.3.0")
+    chosen = choose(amd("gfx1031", "gfx1100"), CATALOGUE, gfx_override="10.3.0")
     assert [gpu["address"] for gpu in chosen["gpus"]] == ["0000:02:00.0"]
     assert chosen["driver"]["gfx_override"] is None
 
 
 def test_vulkan_takes_all_amd_cards_as_they_are():
-    chosen = choose(amd("gfx906", "gfx1100"), CATALOGUE, backend="vulkan", override="10.3.0")
+    chosen = choose(amd("gfx906", "gfx1100"), CATALOGUE, backend="vulkan", gfx_override="10.3.0")
     assert len(chosen["gpus"]) == 2
     assert (chosen["driver"]["backend"], chosen["driver"]["gfx_override"]) == ("vulkan", None)
 
