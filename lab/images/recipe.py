@@ -96,6 +96,9 @@ def load(directory: Path, images: dict[str, Image]) -> Recipe:
     if key not in images:
         raise LabError(f"lab/images/{key} has a recipe, but catalog/images.yml has no image {key!r}")
     data = yaml.safe_load((directory / "recipe.yml").read_text(encoding="utf-8"))
+    if "like" in data:  # another tag of the same image: its last script knows the tag
+        directory = directory.parent / data["like"]
+        data = yaml.safe_load((directory / "recipe.yml").read_text(encoding="utf-8"))
     wheels = tuple(
         Wheels(
             python=str(entry["python"]),

@@ -87,6 +87,6 @@ def assemble(recipe: Recipe, lower: Path, scratch: Path) -> Path:
     script = recipe.script.read_text(encoding="utf-8") if recipe.script.exists() else ":"
     run(
         "nice", "unshare", "--mount", "--propagation", "private", "sh", HERE / "assemble.sh", lower, upper, work, merged, *recipe.packages,
-        stdin=script, env={**os.environ, "IMAGE_VERSION": recipe.image.version},
+        stdin=script, env={**os.environ, "IMAGE_VERSION": recipe.image.version, "IMAGE_TAG": recipe.image.tag},
     )  # fmt: skip
     return upper

@@ -10,7 +10,8 @@ import os
 import re
 
 NVIDIA_NODES = ("dev/nvidia0", "dev/nvidiactl", "dev/nvidia-uvm")
-DRM_NODES = {"amd": ("dev/kfd", "dev/dri/renderD*"), "intel": ("dev/dri/renderD*",)}
+DRM_NODES = {"rocm": ("dev/kfd", "dev/dri/renderD*"), "vulkan": ("dev/dri/renderD*",)}
+BACKENDS = {"amd": "rocm", "intel": "vulkan"}
 
 
 def version_in(path, pattern):
@@ -49,12 +50,12 @@ def broken_nvidia(root):
     return None
 
 
-def broken(vendor, root="/"):
+def broken(vendor, backend=None, root="/"):
     """Say which layer is wrong; when all that can be seen from here is right, it is the app."""
     if vendor == "nvidia":
         found = broken_nvidia(root)
     else:
-        missing = missing_nodes(root, DRM_NODES[vendor])
+        missing = missing_nodes(root, DRM_NODES[backend or BACKENDS[vendor]])
         found = f"node or gid: {', '.join(missing)} cannot be used in this container; a converge passes them through" if missing else None
     return (
         f"The layer that is wrong is the {found}"

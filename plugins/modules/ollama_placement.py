@@ -31,6 +31,10 @@ options:
     type: str
     choices: [nvidia, amd, intel]
     required: true
+  backend:
+    description: Through what the engine is to use it. By default what suits the vendor.
+    type: str
+    choices: [cuda, rocm, vulkan]
   allow_split:
     description: Accept a model that is too large for the GPU and lies in part in main memory.
     type: bool
@@ -102,7 +106,7 @@ def prove(module):
     place = ollama.placement(name, found)
     size, on_gpu = found["size"] >> 20, found.get("size_vram", 0) >> 20
     if place == "cpu":
-        raise PswModuleError(f"Ollama runs {name} on the CPU, not on the GPU. {layers.broken(params['vendor'])}")
+        raise PswModuleError(f"Ollama runs {name} on the CPU, not on the GPU. {layers.broken(params['vendor'], params['backend'])}")
     if place == "split" and not params["allow_split"]:
         more = "choose a smaller model or context, or set ollama_allow_split"
         raise PswModuleError(f"only {on_gpu} of the {size} MiB of {name} fit into GPU memory, so it would be slow: {more}")
@@ -114,6 +118,7 @@ def main():
         argument_spec={
             "model": {"type": "str", "required": True},
             "vendor": {"type": "str", "choices": ["nvidia", "amd", "intel"], "required": True},
+            "backend": {"type": "str", "choices": ["cuda", "rocm", "vulkan"]},
             "allow_split": {"type": "bool", "default": False},
             "url": {"type": "str", "default": "http://127.0.0.1:11434"},
             "timeout": {"type": "int", "default": 300},

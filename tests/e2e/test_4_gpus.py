@@ -53,7 +53,12 @@ def machine():
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("rtx_3090_bound_to_vfio", "vfio_bound"), ("rtx_3060_with_secure_boot_on", "secure_boot_enabled"), ("n100_only", "integrated_only"), ("rx_580", "unsupported_arch")],
+    [
+        ("rtx_3090_bound_to_vfio", "vfio_bound"),
+        ("rtx_3060_with_secure_boot_on", "secure_boot_enabled"),
+        ("n100_only", "integrated_only"),
+        ("rx_580", "unsupported_arch"),
+    ],
 )
 def test_a_node_that_is_refused_stays_as_it_was(machine, name, code):
     refused = machine(name)

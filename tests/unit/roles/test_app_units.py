@@ -166,3 +166,33 @@ def test_the_network_waits_for_the_directory_that_podman_keeps_network_namespace
 
     assert "After=user-runtime-dir@0.service\n" in text
     assert "/var/lib/systemd/linger/root" in [file["path"] for file in role("container_host").variables["__container_host_files"]]
+
+
+def on(vendor, **about):
+    """An engine's target on a node with such a record."""
+    house = {"psw-ai": {"ansible_host": "192.0.2.31"}, "psw-core": {"ansible_host": "192.0.2.32"}, "pve1": {"psw_gpu": {"vendor": vendor, vendor: about}}}
+    return {"psw_target": {"gpu": {"vendor": vendor}}, "psw_node": "pve1", "hostvars": house}
+
+
+@pytest.mark.parametrize(
+    ("record", "devices", "is_rocm"),
+    [
+        (on("amd", backend="rocm"), ["/dev/kfd", "/dev/dri"], True),
+        (on("amd"), ["/dev/kfd", "/dev/dri"], True),
+        (on("amd", backend="vulkan"), ["/dev/dri"], False),
+        (on("intel"), ["/dev/dri"], False),
+        (on("nvidia"), ["nvidia.com/gpu=all"], False),
+    ],
+)
+def test_ollamas_image_and_devices_follow_the_record(role, record, devices, is_rocm):
+    text = role("ollama", **record).template("ollama.container.j2")
+
+    assert [line.partition("=")[2] for line in text.splitlines() if line.startswith("AddDevice=")] == devices
+    assert text.partition("Image=")[2].splitlines()[0].endswith("-rocm") is is_rocm
+
+
+def test_a_card_pretends_to_be_another_one_only_where_that_is_recorded(role):
+    def override(**about):
+        return role("ollama", **on("amd", **about)).environment("ollama.container.j2").get("HSA_OVERRIDE_GFX_VERSION")
+
+    assert (override(gfx_override="10.3.0"), override()) == ("10.3.0", None)

@@ -54,7 +54,7 @@ def test_a_recipe_without_an_image_in_the_catalogue_is_named(tmp_path):
 
 
 def test_an_unknown_image_is_answered_with_the_ones_that_exist():
-    with pytest.raises(LabError, match=r"no recipe for an image called 'olama'; there are: caddy, ollama, openwebui, postgres"):
+    with pytest.raises(LabError, match=r"no recipe for an image called 'olama'; there are: caddy, ollama, ollama_rocm, openwebui, postgres"):
         recipes.recipes(("olama",))
 
 

@@ -99,3 +99,54 @@ def test_the_lab_can_force_the_cpu(machine):
 )
 def test_the_kernels_version_is_read_from_both_kinds_of_module(text, version):
     assert gpu.kernel_version(text) == version
+
+
+@pytest.fixture
+def container(tmp_path):
+    """A container of an image with these backends, and with these device nodes."""
+
+    def make(*backends, nodes=()):
+        for name in backends:
+            (tmp_path / gpu.BACKENDS / name).mkdir(parents=True)
+        for node in nodes:
+            (tmp_path / node).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / node).symlink_to("/dev/null")
+        return tmp_path
+
+    return make
+
+
+PLAIN, KFD, RENDER = ("cuda_v12", "cuda_v13", "vulkan"), "dev/kfd", "dev/dri/renderD128"
+
+
+def test_rocm_needs_the_compute_node_and_a_render_node(container):
+    assert gpu.find(Settings(), container("rocm_v7_2", nodes=[KFD, RENDER])).device.library == "ROCm"
+
+
+@pytest.mark.parametrize(("node", "reason"), [(KFD, "no /dev/dri/renderD* here"), (RENDER, "kfd: No such file or directory")])
+def test_rocm_with_half_of_its_nodes_names_the_other_half(container, node, reason):
+    assert gpu.find(Settings(), container("rocm_v7_2", nodes=[node])).reason.endswith(reason)
+
+
+def test_the_plain_image_takes_what_is_no_nvidia_card_through_vulkan(container):
+    assert gpu.find(Settings(), container(*PLAIN, nodes=[RENDER])).device.library == "Vulkan"
+
+
+def test_where_vulkan_is_off_the_plain_image_has_only_cuda(container):
+    assert gpu.find(Settings(vulkan=False), container(*PLAIN, nodes=[RENDER])).reason.endswith("nvidia0: No such file or directory; OLLAMA_VULKAN=0")
+
+
+def test_every_backend_of_the_image_says_what_it_lacks(container):
+    assert gpu.find(Settings(), container(*PLAIN)).reason.endswith("nvidia0: No such file or directory; no /dev/dri/renderD* here")
+
+
+def test_the_image_for_rocm_has_no_vulkan(container):
+    assert gpu.find(Settings(), container("rocm_v7_2", nodes=[RENDER])).device is None
+
+
+def test_an_nvidia_card_comes_before_vulkan(machine):
+    for name in PLAIN:
+        (machine / gpu.BACKENDS / name).mkdir(parents=True)
+    (machine / "dev/dri").mkdir()
+    (machine / RENDER).symlink_to("/dev/null")
+    assert gpu.find(Settings(), machine).device.library == "CUDA"

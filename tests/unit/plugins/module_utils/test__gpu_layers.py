@@ -45,15 +45,24 @@ def target(tmp_path, files):
 def test_the_first_broken_layer_of_an_nvidia_card_is_named(tmp_path, change, layer):
     files = {path: text for path, text in {**RIGHT, **change}.items() if text is not None}
 
-    assert broken("nvidia", target(tmp_path, files)) == f"The layer that is wrong is the {layer}"
+    assert broken("nvidia", root=target(tmp_path, files)) == f"The layer that is wrong is the {layer}"
 
 
 def test_when_everything_looks_right_it_is_the_app(tmp_path):
-    assert broken("nvidia", target(tmp_path, RIGHT)) == ("Driver, device nodes, userspace and CDI look right, so it is the app; see: journalctl -u ollama")
+    assert broken("nvidia", root=target(tmp_path, RIGHT)) == ("Driver, device nodes, userspace and CDI look right, so it is the app; see: journalctl -u ollama")
 
 
-@pytest.mark.parametrize(("vendor", "node"), [("amd", "/dev/kfd, /dev/dri/renderD*"), ("intel", "/dev/dri/renderD*")])
-def test_missing_nodes_of_other_vendors_are_named(tmp_path, vendor, node):
+@pytest.mark.parametrize(
+    ("vendor", "backend", "node"),
+    [
+        ("amd", None, "/dev/kfd, /dev/dri/renderD*"),
+        ("amd", "rocm", "/dev/kfd, /dev/dri/renderD*"),
+        ("amd", "vulkan", "/dev/dri/renderD*"),
+        ("intel", None, "/dev/dri/renderD*"),
+    ],
+)
+def test_missing_nodes_of_other_vendors_are_named(tmp_path, vendor, backend, node):
     assert (
-        broken(vendor, str(tmp_path)) == f"The layer that is wrong is the node or gid: {node} cannot be used in this container; a converge passes them through"
+        broken(vendor, backend, str(tmp_path))
+        == f"The layer that is wrong is the node or gid: {node} cannot be used in this container; a converge passes them through"
     )

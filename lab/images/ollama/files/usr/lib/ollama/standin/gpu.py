@@ -14,6 +14,8 @@ from standin.settings import Settings
 
 NODES = ("dev/nvidia0", "dev/nvidiactl", "dev/nvidia-uvm")
 LIBRARY_DIRECTORIES = ("usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/local/nvidia/lib64", "usr/lib")
+# The directory of a backend says that this image has it.
+BACKENDS = "usr/lib/ollama"
 # The lab's switch: while this file is there, the engine finds no GPU.
 FORCE_CPU = "run/psw-lab/force-cpu"
 # A container's own /proc may not show the driver's part; the lab puts it here too.
@@ -93,8 +95,34 @@ def _driver(root: Path) -> tuple[Path | None, str | None]:
 
 
 def find(settings: Settings, root: Path = Path("/")) -> Found:
-    """Return the GPU that everything fits, or the first thing that does not."""
-    reason = _switched_off(settings, root) or next(filter(None, (usable(root / node) for node in NODES)), "")
+    """Return the first GPU that everything fits, or what hinders each backend of this image."""
+    off = _switched_off(settings, root)
+    if off:
+        return Found(None, off)
+    built = {file.name.partition("_")[0] for file in (root / BACKENDS).glob("*_v*")} | {"vulkan" for _ in (root / BACKENDS).glob("vulkan")}
+    looks = {"cuda": _cuda, "rocm": _rocm, "vulkan": _vulkan if settings.vulkan else lambda _root: Found(None, "OLLAMA_VULKAN=0")}
+    found = [look(root) for name, look in looks.items() if name in (built or {"cuda"})]
+    return next((each for each in found if each.device), Found(None, "; ".join(each.reason for each in found)))
+
+
+def _render_nodes(root: Path) -> str:
+    """Return why no render node can be used; empty when one can."""
+    nodes = sorted((root / "dev/dri").glob("renderD*"))
+    return next(filter(None, map(usable, nodes)), "") if nodes else "no /dev/dri/renderD* here"
+
+
+def _rocm(root: Path) -> Found:
+    reason = usable(root / "dev/kfd") or _render_nodes(root)
+    return Found(None, reason) if reason else Found(Device("ROCm", "0", "AMD GPU", "", "", "", _DEFAULT_MIB << 20), "")
+
+
+def _vulkan(root: Path) -> Found:
+    reason = _render_nodes(root)
+    return Found(None, reason) if reason else Found(Device("Vulkan", "0", "GPU with Vulkan", "", "", "", _DEFAULT_MIB << 20), "")
+
+
+def _cuda(root: Path) -> Found:
+    reason = next(filter(None, (usable(root / node) for node in NODES)), "")
     library = library_version(root)
     home, kernel = _driver(root)
     if reason:

@@ -57,6 +57,7 @@ class Settings:
     no_cloud: bool = False
     llm_library: str = ""
     visible_devices: str | None = None
+    vulkan: bool = True
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -74,4 +75,5 @@ class Settings:
             no_cloud=boolean(environment.get("OLLAMA_NO_CLOUD", "")),
             llm_library=environment.get("OLLAMA_LLM_LIBRARY", ""),
             visible_devices=environment.get("CUDA_VISIBLE_DEVICES"),
+            vulkan=boolean(environment.get("OLLAMA_VULKAN", "1")),
         )
