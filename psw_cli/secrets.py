@@ -36,7 +36,11 @@ def secrets() -> None:
 
 def names_of(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the secrets that begin like this, for the shell's completion."""
-    return [name for name in Secrets(opened(ctx.ensure_object(Settings))).sealed.names() if name.startswith(incomplete)]
+    try:
+        names = Secrets(opened(ctx.ensure_object(Settings))).sealed.names()
+    except PswError:
+        return []  # whoever presses Tab is not told what is wrong with the project
+    return [name for name in names if name.startswith(incomplete)]
 
 
 @click.command("list", cls=Verb)

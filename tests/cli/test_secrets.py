@@ -83,6 +83,22 @@ def test_show_of_what_is_not_there_names_what_was_meant(psw, secrets, documented
     assert documented(answer.stderr)
 
 
+@pytest.mark.parametrize(("typed", "offered"), [("pro", "plain,probe.token"), ("x", ""), ("", "plain,postgres.postgres_password\nplain,probe.token")])
+def test_tab_offers_the_names_without_opening_the_secrets(psw, secrets, monkeypatch, typed, offered):
+    _age.identity_file().unlink()
+    for name, value in {"_PSW_COMPLETE": "bash_complete", "COMP_WORDS": f"psw secrets show {typed}", "COMP_CWORD": "3"}.items():
+        monkeypatch.setenv(name, value)
+    assert psw(prog_name="psw").stdout.strip() == offered
+
+
+def test_tab_says_nothing_about_a_file_that_cannot_be_read(psw, secrets, monkeypatch):
+    secrets.file.write_text("<<<<<<< HEAD\n")
+    for name, value in {"_PSW_COMPLETE": "bash_complete", "COMP_WORDS": "psw secrets show p", "COMP_CWORD": "3"}.items():
+        monkeypatch.setenv(name, value)
+    answer = psw(prog_name="psw")
+    assert (answer.stdout, answer.stderr) == ("\n", "")
+
+
 # --- storing one -----------------------------------------------------------------------------------------------------
 def test_set_reads_the_value_from_stdin_and_says_nothing_of_it(psw, secrets):
     answer = psw("secrets", "set", "mine.token", input="hunter2 with spaces \n")

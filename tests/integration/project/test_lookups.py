@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lookups that roles use."""
 
+import pytest
+from ansible_collections.psw.ai.plugins.plugin_utils import _age
 from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets
 
 
@@ -27,6 +29,28 @@ def test_a_secret_is_the_stored_value(ready, play):
     Secrets(ready).set("probe", "key", "value {{ not evaluated }}")
     (result,) = play(ready, show("lookup('psw.ai.secret', 'probe', 'key')"))
     assert result["msg"] == "value {{ not evaluated }}"
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        show("lookup('psw.ai.secret', 'probe', 'key')"),
+        show("lookup('psw.ai.secret', 'probe', 'key', default='')"),
+        show("query('psw.ai.service_keys', *psw_consumers)"),
+        {"psw.ai.project_secrets": {"apps": "{{ psw_planned_apps }}"}},
+        {"psw.ai.project_secrets": {"app": "probe", "name": "key", "value": "other"}},
+    ],
+)
+@pytest.mark.parametrize("check", [False, True])
+def test_without_the_identity_every_door_says_so_and_writes_nothing(ready, play, task, check):
+    secrets = Secrets(ready)
+    secrets.set("probe", "key", "value")
+    _age.identity_file().unlink()
+    before = secrets.file.read_bytes()
+    (result,) = play(ready, task, check=check)
+    assert result["failed"]
+    assert f"apps.yml cannot be read: there is no age identity in {_age.identity_file()}; put the one you saved there" in result["msg"]
+    assert secrets.file.read_bytes() == before
 
 
 def test_a_secret_that_is_not_there_is_an_error_that_names_it(ready, play):
