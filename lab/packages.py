@@ -33,7 +33,7 @@ def build(directory: Path, control: Mapping[str, str], tree: Mapping[str, Path |
                 file.symlink_to(content)
                 continue
             file.write_bytes(content)
-            file.chmod(0o755 if "/bin/" in f"/{path}" else 0o644)
+            file.chmod(0o755 if "/bin/" in f"/{path}" or path.endswith(".so") else 0o644)
         name = f"{fields['Package']}_{fields['Version']}_{fields['Architecture']}.deb"
         run("dpkg-deb", "--root-owner-group", "-Znone", "--build", root, directory / name)
     return directory / name

@@ -76,7 +76,8 @@ class LabProject:
         """Trust the keys with which the lab signs what it serves in NVIDIA's place, as somebody with a mirror of their own would."""
         file = self.path / "group_vars" / "all.yml"
         file.parent.mkdir(exist_ok=True)
-        file.write_text(f"---\ngpu_nvidia_toolkit_fingerprint: {packages.fingerprint('nvidia')}\n", encoding="utf-8")
+        fingerprints = {"gpu_nvidia_toolkit_fingerprint": packages.fingerprint("nvidia"), "gpu_nvidia_repository_fingerprint": packages.fingerprint("cuda")}
+        file.write_text("".join(["---\n", *(f"{name}: {value}\n" for name, value in fingerprints.items())]), encoding="utf-8")
 
     def secret(self, app: str, name: str) -> str:
         """Return one value of secrets/apps.yml, the way the README tells a user to read it."""

@@ -12,12 +12,12 @@ from typing import Any
 
 import yaml
 
-from lab import elf, packages
+from lab import elf, nvidia_packages, packages
 from lab.paths import DATA
 
 NVIDIA = DATA / "nvidia"
 CATALOGUE = DATA.parent / "catalog" / "gpus.yml"
-DRIVERS = ("580.142", "580.159.04", "580.178.04")
+DRIVERS = ("580.142", "580.159.04", "580.178.04", "590.48.01")
 TOOLKITS = ("1.19.2", "1.20.0")
 LIBRARIES = ("libcuda", "libnvidia-ml", "libnvidia-ptxjitcompiler", "libnvidia-nvvm", "libnvidia-cfg", "libcudadebugger")
 HEAD = "runfile-head"
@@ -119,7 +119,12 @@ def keyrings() -> Path:
 
 def _fingerprint(machine: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(repr((DRIVERS, TOOLKITS, machine.get("kernel"), machine.get("other_kernels"))).encode())
-    for file in [CATALOGUE, Path(__file__), Path(packages.__file__), *sorted(file for file in NVIDIA.rglob("*") if file.is_file())]:
+    for file in [
+        CATALOGUE,
+        *(Path(module.__file__ or "") for module in (nvidia_packages, packages)),
+        Path(__file__),
+        *sorted(file for file in NVIDIA.rglob("*") if file.is_file()),
+    ]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -130,9 +135,10 @@ def publish(www: Path, machine: Mapping[str, Any]) -> None:
     stamp, wanted = www / ".vendors", _fingerprint(machine)
     if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
         return
-    for host in ("download.nvidia.com", "nvidia.github.io", "download.proxmox.com"):
+    for host in ("download.nvidia.com", "developer.download.nvidia.com", "nvidia.github.io", "download.proxmox.com"):
         shutil.rmtree(www / host, ignore_errors=True)
     _drivers(www)
     _toolkit(www)
+    nvidia_packages.publish(www / nvidia_packages.PLACE, supported_gpus())
     _proxmox(www, machine)
     stamp.write_text(wanted, encoding="ascii")

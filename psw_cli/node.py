@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -93,15 +94,24 @@ def show(settings: Settings, name: str) -> None:
 @click.argument("name", shell_complete=names_of)
 @click.option("--check", is_flag=True, help="Show what would change, change nothing.")
 @click.option("--diff", is_flag=True, help="Show how files change.")
+@click.option("--reboot", is_flag=True, help="Reboot the node where only that makes the driver work, wait for it, and go on.")
+@click.option("--driver-version", metavar="VERSION", help="NVIDIA: another version than the recorded one, or psw's default.")
+@click.option("--driver-branch", metavar="BRANCH", help="NVIDIA: another branch, such as 590.")
+@click.option("--driver-source", type=click.Choice(["auto", "nvidia_repo", "run"]), help="NVIDIA: from the signed repository, or the .run file.")
+@click.option("--kernel-modules", type=click.Choice(["auto", "open", "proprietary"]), help="NVIDIA: the flavour of the kernel modules.")
 @click.pass_obj
-def setup_gpu(settings: Settings, name: str, check: bool, diff: bool) -> None:  # noqa: FBT001 - click's flags
+def setup_gpu(settings: Settings, /, name: str, check: bool, diff: bool, reboot: bool, **driver: str | None) -> None:  # noqa: FBT001 - click's flags
     """Find a node's GPU, install its driver, and record both.
 
-    Safe to repeat at any time. The record is nodes/NAME/gpu.yml; `psw deploy converge` relies on it.
+    Safe to repeat at any time. The record is nodes/NAME/gpu.yml; `psw deploy converge` relies on it. Replacing a driver by another
+    one is refused with what it means and for whom, until --yes agrees to it.
     """
+    wishes = {f"psw_{option}": value for option, value in driver.items() if value}
+    agreed = {key: True for key, value in (("psw_replace_driver", settings.yes), ("psw_reboot", reboot)) if value}
     with alone(settings) as project:
         project.node(name)
         args = ("--limit", f"{name},localhost", *(["--check"] if check else []), *(["--diff"] if diff else []))
+        args += ("--extra-vars", json.dumps(wishes | agreed)) if wishes or agreed else ()
         report = perform(project, settings, Job("node-setup-gpu", PLAYBOOK, f"psw node setup-gpu {name}", args, secrets=False))
         after = opened(settings)
         record, verdict = after.records.get(name), _verdict(after, name)

@@ -15,9 +15,12 @@ SPEC = {
     "detected": {"type": "dict", "required": True},
     "vendor": {"type": "str"},
     "version": {"type": "str"},
-    "recorded": {"type": "str"},
     "backend": {"type": "str"},
     "gfx_override": {"type": "str"},
+    "branch": {"type": "str"},
+    "source": {"type": "str", "choices": ["auto", "nvidia_repo", "run", ""]},
+    "kernel_modules": {"type": "str", "choices": ["auto", "open", "proprietary", ""]},
+    "recorded": {"type": "dict"},
 }
 
 

@@ -10,11 +10,19 @@ import re
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
+from ansible_collections.psw.ai.plugins.module_utils._packages import parse_query
 from ansible_collections.psw.ai.plugins.module_utils._programs import run_together
 
+RUN, REPOSITORY = "run", "nvidia_repo"  # where a driver may come from: NVIDIA's installer, or packages
 LIBRARY = "usr/lib/x86_64-linux-gnu/libcuda.so.1"
 UNINSTALLER = "usr/bin/nvidia-uninstall"
 NO_MODULES = "none"
+NONE = {"version": None, "flavour": None}
+# What a driver consists of as packages. The container toolkit is not the driver.
+_PACKAGES = ("nvidia-*", "libnvidia-*", "libcuda1", "libcudadebugger1", "cuda-drivers*", "firmware-nvidia-*", "xserver-xorg-video-nvidia*")
+_TOOLKIT = re.compile(r"^(lib)?nvidia-container")
+_DRIVER = re.compile(r"^(libcuda1|nvidia-kernel-.*dkms|nvidia-.*-kernel-dkms|nvidia-open.*|nvidia-driver.*)$")  # the rest are helpers
+_QUERY = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status} ${Version}\\n", *_PACKAGES]
 
 
 def library_version(path):
@@ -46,17 +54,22 @@ def look(root="/"):
 
     kernel = read_text(at("proc/sys/kernel/osrelease"))
     try:
-        kernels = sorted(name for name in os.listdir(at("lib/modules")) if name.endswith("-pve") or name == kernel)
+        # A directory without modules.order is what a removed kernel left behind.
+        names = os.listdir(at("lib/modules"))
+        kernels = sorted(name for name in names if name == kernel or (name.endswith("-pve") and os.path.exists(at(f"lib/modules/{name}/modules.order"))))
     except OSError:
         kernels = []
     questions = [["modinfo", "-k", name, "-F", field, "nvidia"] for name in kernels for field in ("version", "license")]
-    answers = [done.out.strip() or None for done in run_together(*questions)]
+    packages, *said = run_together(_QUERY, *questions)
+    answers = [done.out.strip() or None for done in said]
     loaded, flavour = parse_loaded(read_text(at("proc/driver/nvidia/version")))
     library = os.path.realpath(at(LIBRARY))
+    driver_packages = sorted(name for name in parse_query(packages.out) if not _TOOLKIT.match(name))
     return {
         "kernel": kernel,
         "userspace": library_version(library) if os.path.exists(library) else None,
-        "by_run": os.path.lexists(at(UNINSTALLER)),
+        "source": RUN if os.path.lexists(at(UNINSTALLER)) else REPOSITORY if any(map(_DRIVER.match, driver_packages)) else None,
+        "packages": driver_packages,
         "modules": {name: {"version": answers[2 * n], "flavour": flavour_of(answers[2 * n + 1])} for n, name in enumerate(kernels)},
         "headers": [name for name in kernels if os.path.isdir(at(os.path.join("lib/modules", name, "build")))],
         "loaded": loaded,
@@ -72,20 +85,23 @@ def _held_by_nouveau(directory):
         return []
 
 
-def plan(found, version, kernel_modules):
-    """Return {install, build, load}: whether to run the installer, the kernels to build for besides, whether to load the module."""
+def plan(found, version, kernel_modules, source):
+    """Return {leave, install, build, load}: the source to leave first, whether to run NVIDIA's installer, the kernels to build for, whether to load."""
     wanted = {"version": version, "flavour": kernel_modules}
-    install = found["userspace"] != version
+    leave = found["source"] if found["source"] not in (None, source) else None
+    install = source == RUN and (found["userspace"] != version or leave is not None)
     if kernel_modules == NO_MODULES:
-        return {"install": install, "build": [], "load": False}
-    install = install or found["modules"].get(found["kernel"]) != wanted
-    build = [name for name, module in found["modules"].items() if name != found["kernel"] and (install or module != wanted)]
-    return {"install": install, "build": build, "load": found["loaded"] is None}
+        return {"leave": leave, "install": install, "build": [], "load": False}
+    install = install or (source == RUN and found["modules"].get(found["kernel"]) != wanted)
+    # NVIDIA's installer builds for the running kernel itself.
+    others = [name for name in found["modules"] if not (install and name == found["kernel"])]
+    build = [name for name in others if install or leave or found["modules"][name] != wanted]
+    return {"leave": leave, "install": install, "build": build, "load": found["loaded"] is None}
 
 
-def nouveau_first(found, todo, kernel_modules):
-    """Tell whether the kernel's own driver holds a card, so that a reboot must come before the installation."""
-    return bool(found["nouveau"]) and todo["install"] and kernel_modules != NO_MODULES
+def state(found):
+    """Return (version, kernel modules, source) of the driver that is installed; None for what is not there."""
+    return found["userspace"], found["modules"].get(found["kernel"], NONE)["flavour"], found["source"]
 
 
 def refuse(found, version, kernel_modules):
@@ -95,18 +111,28 @@ def refuse(found, version, kernel_modules):
             f"the node runs NVIDIA {found['loaded']}, so libraries of {version} would not work here. If {version} is recorded for the node, "
             "run psw node setup-gpu for it, and then this again"
         )
-    if found["userspace"] and not found["by_run"]:
-        raise PswModuleError(
-            f"NVIDIA driver {found['userspace']} was installed from packages, and two ways of installing break each other. "
-            "Remove those packages (apt-get purge 'nvidia-*' 'libcuda1' 'libnvidia-*'; do not autoremove) and run this again"
-        )
+
+
+def _numbers(text):
+    return tuple(int(part) for part in text.partition("-")[0].split("."))
+
+
+def refuse_kernels(found, version, least_versions):
+    """Raise when an installed kernel, running or not, needs a later point release: its module could not be built."""
+    for kernel in found["modules"]:
+        for series, least in least_versions.items():
+            if _numbers(kernel)[:2] >= _numbers(series) and _numbers(version) < _numbers(least):
+                raise PswModuleError(
+                    f"NVIDIA driver {version} does not build on kernel {kernel}, which is installed; {least} is the first that does. Nothing was changed. "
+                    f"Ask for that version (psw node setup-gpu NODE --driver-version {least}), or remove that kernel"
+                )
 
 
 def refuse_headers(found, todo, kernel_modules):
     """Raise when a module is to be built for a kernel whose headers are missing."""
     if kernel_modules == NO_MODULES or not (todo["install"] or todo["build"]):
         return
-    lacking = [name for name in [found["kernel"], *todo["build"]] if name not in found["headers"]]
+    lacking = [name for name in [*([found["kernel"]] if todo["install"] else []), *todo["build"]] if name not in found["headers"]]
     if lacking:
         raise PswModuleError(
             f"the headers of kernel {lacking[0]} are missing, so its module cannot be built. "
@@ -126,19 +152,28 @@ def reboot_reason(found, version, kernel_modules):
     return ""
 
 
-def describe(version, kernel_modules, kernels):
+def what_is_there(found):
+    """Say what a run that failed leaves behind."""
+    version, flavour, _source = state(found)
+    if version is None:
+        return "This machine has no NVIDIA driver now; run the same command again once the cause is gone."
+    modules = f"its {flavour} module for the running kernel" if flavour else "no module for the running kernel"
+    return f"This machine has NVIDIA driver {version} now, with {modules}; run the same command again once the cause is gone."
+
+
+def describe(version, kernel_modules, kernels, source):
     """Return a state as text, for diffs."""
     if version is None:
         return ""
-    lines = [f"driver: {version}", *(f"module for {kernel}: {kernel_modules}" for kernel in kernels)]
+    lines = [f"driver: {version} ({source})", *(f"module for {kernel}: {kernel_modules}" for kernel in kernels)]
     return "".join(f"{line}\n" for line in lines)
 
 
 def describe_found(found, kernel_modules):
     """Return the present state as text, for diffs."""
     if kernel_modules == NO_MODULES:
-        return describe(found["userspace"], NO_MODULES, [])
-    lines = [f"driver: {found['userspace']}"] if found["userspace"] else []
+        return describe(found["userspace"], NO_MODULES, [], found["source"])
+    lines = [f"driver: {found['userspace']} ({found['source']})"] if found["userspace"] else []
     for kernel, module in found["modules"].items():
         if module["version"]:
             same = module["version"] == found["userspace"]

@@ -115,9 +115,3 @@ def build(version, kernel):
 def load():
     """Load the modules that CUDA needs."""
     run(["modprobe", "-a", "nvidia", "nvidia-uvm"], doing="loading the NVIDIA module")
-
-
-def forget_nouveau():
-    """Rebuild the boot images, which hold a copy of the rule that keeps nouveau away."""
-    if os.path.exists("/usr/sbin/update-initramfs"):
-        run(["/usr/sbin/update-initramfs", "-u", "-k", "all"], doing="rebuilding the boot images without nouveau")

@@ -10,7 +10,7 @@ from ansible_collections.psw.ai.plugins.module_utils._programs import last_lines
 from ansible_collections.psw.ai.plugins.module_utils._steps import Step, state_diff
 
 # Another apt that runs right now (a nightly upgrade) is waited for; settings an admin changed by hand stay.
-_APT = ["apt-get", "-qy", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
+APT = ["apt-get", "-qy", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
 
 
 def query_command(names):
@@ -51,9 +51,9 @@ def _explain(done):
 def install(step):
     """Fetch the package lists and install packages; nobody is there to be asked anything."""
     # One repository that does not answer, such as Proxmox's enterprise one without a subscription, need not matter: the install tells.
-    updated = run([*_APT, "update"], check=False)
+    updated = run([*APT, "update"], check=False)
     recommends = [] if step.args["recommends"] else ["--no-install-recommends"]
-    command = [*_APT, *recommends, "--allow-downgrades", "install", *step.args["names"]]
+    command = [*APT, *recommends, "--allow-downgrades", "install", *step.args["names"]]
     done = run(command, check=False)
     if done.rc != 0 and "dpkg was interrupted" in done.err:
         run(["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"], doing="finishing what a killed dpkg left (dpkg --configure -a)")

@@ -33,11 +33,25 @@ options:
     description: Use the GPUs of this vendor, whatever was selected.
     type: str
   version:
-    description: Full version of the driver, instead of the recorded one or the catalogue's.
+    description: Full version of NVIDIA's driver, instead of the recorded one or the catalogue's.
     type: str
+  branch:
+    description: Branch of NVIDIA's driver, of which the catalogue has a version.
+    type: str
+  source:
+    description:
+      - Where NVIDIA's driver comes from. With V(auto) from NVIDIA's signed repository where it carries the branch, else from the C(.run) file.
+    type: str
+    choices: [auto, nvidia_repo, run, ""]
+  kernel_modules:
+    description: Which of NVIDIA's kernel modules to use. With V(auto) the open ones where the cards allow it.
+    type: str
+    choices: [auto, open, proprietary, ""]
   recorded:
-    description: The version that the node's record says is installed. It stays as long as it serves the kernel, because another one costs a reboot.
-    type: str
+    description:
+      - What the node's record says of NVIDIA's driver (its block C(nvidia)).
+      - It stays as long as it serves the kernel and nothing else is asked for, because another driver costs a reboot.
+    type: dict
   backend:
     description:
       - Through what the engine uses AMD cards, V(rocm) by default.
@@ -82,7 +96,7 @@ driver:
       and through what the engine uses them (C(backend)).
   returned: success
   type: dict
-  sample: {branch: "580", version: 580.159.04, source: run, kernel_modules: open, toolkit: 1.20.0-1}
+  sample: {branch: "580", version: 580.159.04, source: run, kernel_modules: open, toolkit: 1.20.0-1, least_versions: {}}
 refusal:
   description: Why the node is refused.
   returned: when refused

@@ -11,7 +11,8 @@ short_description: Keep one version of NVIDIA's driver installed, with what belo
 version_added: 0.1.0
 description:
   - Holds the driver and what belongs to it (repository keys, packages, files, units) together, so that a run with nothing to do costs one task.
-  - Installs the driver from NVIDIA's C(.run) file, which is downloaded over HTTPS and held against the checksum that NVIDIA publishes.
+  - Installs the driver from NVIDIA's C(.run) file, which is downloaded over HTTPS and held against the checksum that NVIDIA publishes,
+    or from packages of a signed repository; leaves the one for the other without removing anything else.
   - On a host, its kernel modules are built by DKMS for every installed kernel, not only for the running one, and loaded.
   - In a container, which shares the host's kernel, only the libraries and programs are installed.
   - Does nothing, and needs no network, when the version is there.
@@ -36,6 +37,26 @@ options:
     type: str
     choices: [open, proprietary, none]
     required: true
+  source:
+    description:
+      - Where the driver comes from. With V(nvidia_repo), O(packages) names its packages, O(files) the repository and the pin, and O(keys) the key.
+    type: str
+    choices: [run, nvidia_repo]
+    default: run
+  replace:
+    description:
+      - Whether a driver that is installed may be replaced by another version, flavour or source.
+      - When false, that is a refusal (C(driver_change_unconfirmed)) that says what would happen, and to which containers. In check mode it is a warning.
+    type: bool
+    default: true
+  least_versions:
+    description: First point release that builds on a kernel series and those after it, by series. An installed kernel that needs a later one is an error.
+    type: dict
+    default: {}
+  headers:
+    description: Whether to install the headers of every installed Proxmox VE kernel, so that modules can be built for it.
+    type: bool
+    default: false
   base_url:
     description: Where NVIDIA's drivers lie, each in a directory named after its version.
     type: str
@@ -112,6 +133,14 @@ loaded:
   returned: success
   type: str
   sample: 580.159.04
+change:
+  description: What replacing an installed driver means; empty when none is replaced.
+  returned: success
+  type: str
+refusal:
+  description: Why nothing was done.
+  returned: when refused
+  type: dict
 reboot_required:
   description: Whether only a reboot makes the driver work.
   returned: success
@@ -126,17 +155,20 @@ reboot_reason:
 import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _nvidia, _nvidia_install
+from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _nvidia, _nvidia_change, _nvidia_job
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._file_options import files_option, list_of, path_wishes
+from ansible_collections.psw.ai.plugins.module_utils._file_options import files_option, list_of
 from ansible_collections.psw.ai.plugins.module_utils._host import plan_host
-from ansible_collections.psw.ai.plugins.module_utils._host_state import gather, perform
+from ansible_collections.psw.ai.plugins.module_utils._host_state import gather
 from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
-from ansible_collections.psw.ai.plugins.module_utils._steps import carry_out, state_diff
 
 SPEC = {
     "version": {"type": "str", "required": True},
     "kernel_modules": {"type": "str", "choices": ["open", "proprietary", "none"], "required": True},
+    "source": {"type": "str", "choices": ["run", "nvidia_repo"], "default": "run"},
+    "replace": {"type": "bool", "default": True},
+    "least_versions": {"type": "dict", "default": {}},
+    "headers": {"type": "bool", "default": False},
     "base_url": {"type": "str", "default": "https://download.nvidia.com/XFree86/Linux-x86_64"},
     "cache": {"type": "path", "default": "/var/cache/psw/nvidia"},
     "keys": list_of({name: {"type": kind, "required": True} for name, kind in (("path", "path"), ("url", "str"), ("fingerprint", "str"))}, no_log=False),
@@ -151,76 +183,39 @@ SPEC = {
         }
     ),
 }
-_AFTER_DRIVER = ("reload", "start", "stop", "restart", "enable", "disable", "mask", "unmask")
-_ONLY_WHEN_LOADED = ("start", "stop", "restart")
-
-
-def host_wish(params):
-    """Return what is wished for beside the driver, in the form that plan_host reads."""
-    return {
-        "packages": params["packages"],
-        "recommends": False,
-        "paths": path_wishes({"directories": [], "files": params["files"]}),
-        "restarts": {entry["path"]: entry["restart"] for entry in params["files"]},
-        "units": params["units"],
-    }
-
-
-def split(steps):
-    """Return the steps before the driver and those after it: units need the driver, and the driver needs packages and files."""
-    at = next((n for n, step in enumerate(steps) if step.op in _AFTER_DRIVER), len(steps))
-    return steps[:at], steps[at:]
-
-
-def install(params, found):
-    """Bring the driver to its version; each step leaves something that the next run finds."""
-    version, kernel_modules = params["version"], params["kernel_modules"]
-    todo = _nvidia.plan(found, version, kernel_modules)
-    _nvidia.refuse_headers(found, todo, kernel_modules)
-    if _nvidia.nouveau_first(found, todo, kernel_modules):
-        _nvidia_install.forget_nouveau()
-        return
-    if todo["install"]:
-        url = "/".join([params["base_url"].rstrip("/"), version, _nvidia_install.file_name(version)])
-        path = _nvidia_install.download(url, params["cache"])
-        _nvidia_install.install(path, _nvidia_install.options(kernel_modules, found["loaded"] is not None, params["cache"]))
-        _nvidia_install.remove(path)
-    for kernel in todo["build"]:
-        _nvidia_install.build(version, kernel)
-    if todo["load"]:
-        _nvidia_install.load()
 
 
 def converge(module):
     """Bring everything to its wished state and return what the machine is like then."""
     params = module.params
-    version, kernel_modules = params["version"], params["kernel_modules"]
+    wanted = (params["version"], params["kernel_modules"], params["source"])
     found = _nvidia.look()
-    todo = _nvidia.plan(found, version, kernel_modules)
+    todo = _nvidia.plan(found, *wanted)
     keys = _apt_keys.plan(params["keys"])
-    wish = host_wish(params)
-    before, after = split(plan_host(wish, gather(wish)))
-    text = _nvidia.describe_found(found, kernel_modules)
-    kernels = [] if kernel_modules == _nvidia.NO_MODULES else list(found["modules"])
-    diff = [step.diff for step in keys + before + after if step.diff]
-    if any(todo.values()):
-        diff.append({**state_diff("NVIDIA driver", "", ""), "before": text, "after": _nvidia.describe(version, kernel_modules, kernels)})
-    changed = bool(keys or before or after or any(todo.values()))
-    if changed and not module.check_mode:
-        _nvidia.refuse(found, version, kernel_modules)
-        carry_out(keys, _apt_keys.DOERS)
-        perform(before)
-        install(params, _nvidia.look() if before else found)
+    wish = _nvidia_job.host_wish(params, found)
+    steps = plan_host(wish, gather(wish))
+    changed = bool(keys or steps or any(todo.values()))
+    change = ""
+    if changed and params["kernel_modules"] != _nvidia.NO_MODULES:
+        change = _nvidia_change.describe(found, *wanted, _nvidia_change.containers())
+    diff = [step.diff for step in keys + steps if step.diff] + _nvidia_job.driver_diff(found, todo, *wanted)
+    if module.check_mode and change:
+        module.warn(change)
+    elif changed and not module.check_mode:
+        _nvidia.refuse(found, *wanted[:2])
+        _nvidia.refuse_kernels(found, params["version"], params["least_versions"])
+        if change and not params["replace"]:
+            _nvidia_change.refuse(change)
+        _nvidia_job.carry_out(params, keys, steps, found)
         found = _nvidia.look()
-        owed = _nvidia.reboot_reason(found, version, kernel_modules)
-        perform([step for step in after if not (owed and step.op in _ONLY_WHEN_LOADED)])
-    owed = _nvidia.reboot_reason(found, version, kernel_modules)
+    owed = _nvidia.reboot_reason(found, *wanted[:2])
     return {
         "changed": changed,
         "diff": diff,
-        "version": version,
+        "version": params["version"],
         "modules": found["modules"],
         "loaded": found["loaded"],
+        "change": change,
         "reboot_required": bool(owed),
         "reboot_reason": owed,
     }
@@ -232,7 +227,7 @@ def main():
         with contextlib.nullcontext() if module.check_mode else one_at_a_time("host"):
             result = converge(module)
     except PswModuleError as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(**exc.result())
     module.exit_json(**result)
 
 

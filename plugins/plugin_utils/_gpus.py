@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import CatalogError, Refusal
 from ansible_collections.psw.ai.plugins.plugin_utils._kernel_gpus import amd_driver, intel_driver, of_vendor
+from ansible_collections.psw.ai.plugins.plugin_utils._nvidia_choice import nvidia_driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,73 +79,11 @@ def render_table(catalogue: Mapping[str, Any]) -> str:
     )
 
 
-def version_key(version: str) -> tuple[int, ...]:
-    """Return a version's numbers, for comparing: 580.142 comes before 580.159.04."""
-    return tuple(int(part) for part in version.split("."))
-
-
-def kernel_series(kernel: str) -> tuple[int, ...]:
-    """Return the series of a kernel release: 6.17.2-1-pve is (6, 17)."""
-    return tuple(int(part) for part in kernel.partition("-")[0].split(".")[:2])
-
-
-def least_version(branch: Mapping[str, Any], kernel: str) -> str | None:
-    """Return the first point release of a branch that builds on this kernel, or None when any does."""
-    floors = [version for series, version in branch["kernels"].items() if kernel_series(series) <= kernel_series(kernel)]
-    return max(floors, key=version_key, default=None)
-
-
-def kernel_modules(cards: Iterable[Mapping[str, Any]], catalogue: Mapping[str, Any]) -> str:
-    """Return the flavour of kernel modules that drives all these cards: open where a card allows it."""
-    needs: dict[str, list[str]] = {"open": [], "proprietary": [], "either": []}
-    for card in cards:
-        arch = catalogue["nvidia"]["architectures"].get(card["arch"], {})
-        known = catalogue["gpus"].get(card["id"], {})
-        needs[known.get("kernel_modules") or arch.get("kernel_modules", "open")].append(card["name"])
-    if needs["open"] and needs["proprietary"]:
-        raise Refusal(
-            "mixed_kernel_modules",
-            f"{needs['open'][0]} needs NVIDIA's open kernel modules and {needs['proprietary'][0]} the proprietary ones; a node can load one kind.",
-            "Give one of the cards to a VM (vfio-pci), or take it out.",
-        )
-    return "proprietary" if needs["proprietary"] else "open"
-
-
-def nvidia_driver(
-    cards: Iterable[Mapping[str, Any]], kernel: str, catalogue: Mapping[str, Any], version: str | None = None, recorded: str | None = None
-) -> dict[str, Any]:
-    """Return the driver for these cards on this kernel: {branch, version, source, kernel_modules, toolkit}.
-
-    The user may pin the version. Else the recorded one stays as long as it serves, because another one costs a reboot.
-    """
-    nvidia = catalogue["nvidia"]
-    name = version.split(".")[0] if version else nvidia["branch"]
-    if name not in nvidia["branches"]:
-        known = ", ".join(nvidia["branches"])
-        hint = f"Leave the version out, or pin one of {known}."
-        raise Refusal("not_built_yet", f"psw cannot install NVIDIA's driver branch {name} yet; it installs {known}.", hint)
-    branch = nvidia["branches"][name]
-    least = least_version(branch, kernel)
-    if version and least and version_key(version) < version_key(least):
-        raise Refusal(
-            "driver_too_old_for_kernel",
-            f"NVIDIA driver {version} does not build on kernel {kernel}; {least} is the first that does.",
-            f"Pin {least} or later, or boot an older kernel (proxmox-boot-tool kernel pin).",
-        )
-    stays = recorded and recorded.split(".")[0] == name and (not least or version_key(recorded) >= version_key(least))
-    return {
-        "branch": name,
-        "version": version or (recorded if stays else branch["version"]),
-        "source": branch["sources"][0],
-        "kernel_modules": kernel_modules(cards, catalogue),
-        "toolkit": nvidia["toolkit"]["version"],
-    }
-
-
-def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], **wishes: str | None) -> dict[str, Any]:
+def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], **wishes: Any) -> dict[str, Any]:
     """Return {vendor, gpus, kernel, driver} for what gpu_detect found on a node; a node or vendor that psw cannot use is a refusal.
 
-    The wishes are those of the module gpu_driver: vendor, version, recorded, backend, gfx_override.
+    The wishes are those of the module gpu_driver: vendor, version, branch, source, kernel_modules, recorded, backend,
+    gfx_override.
     """
     verdict = detected["verdict"]
     if not verdict["supported"]:
@@ -155,7 +94,7 @@ def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], **wishes: 
         raise Refusal("no_gpu", f"This node has no usable GPU of the vendor {chosen}.", f"Leave gpu.vendor out, or set it to {detected['vendor']}.")
     described = [{key: gpu[key] for key in RECORDED if gpu[key] is not None} for gpu in gpus]
     if chosen == "nvidia":
-        driver = nvidia_driver(gpus, detected["kernel"], catalogue, wishes.get("version"), wishes.get("recorded"))
+        driver = nvidia_driver(gpus, detected["kernel"], catalogue, wishes, wishes.get("recorded"))
     else:
         driver = amd_driver(gpus, catalogue, wishes.get("backend"), wishes.get("gfx_override")) if chosen == "amd" else intel_driver(gpus, catalogue)
     return {"vendor": chosen, "gpus": described, "kernel": detected["kernel"], "driver": driver}

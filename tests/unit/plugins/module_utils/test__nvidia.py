@@ -15,12 +15,13 @@ from ansible_collections.psw.ai.plugins.module_utils._nvidia import (
     describe_found,
     flavour_of,
     library_version,
-    nouveau_first,
     parse_loaded,
     plan,
     reboot_reason,
     refuse,
     refuse_headers,
+    refuse_kernels,
+    what_is_there,
 )
 
 KERNEL, NEXT = "6.17.2-1-pve", "6.17.4-1-pve"
@@ -33,12 +34,12 @@ LOADED_PROPRIETARY = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.142  T
 
 def machine(**found):
     return {
-        "kernel": KERNEL, "userspace": VERSION, "by_run": True, "modules": {KERNEL: OPEN}, "headers": [KERNEL],
+        "kernel": KERNEL, "userspace": VERSION, "source": "run", "packages": [], "modules": {KERNEL: OPEN}, "headers": [KERNEL],
         "loaded": VERSION, "loaded_flavour": "open", "nouveau": [], **found,
     }  # fmt: skip
 
 
-FRESH = {"userspace": None, "by_run": False, "modules": {KERNEL: NONE}, "loaded": None, "loaded_flavour": None}
+FRESH = {"userspace": None, "source": None, "modules": {KERNEL: NONE}, "loaded": None, "loaded_flavour": None}
 
 
 @pytest.mark.parametrize(
@@ -61,32 +62,69 @@ def test_the_licence_tells_the_flavour(licence, flavour):
     assert flavour_of(licence) == flavour
 
 
+NOTHING = {"leave": None, "install": False, "build": [], "load": False}
+PACKAGED = {"source": "nvidia_repo", "packages": ["libcuda1", "nvidia-kernel-open-dkms"]}
+
+
 @pytest.mark.parametrize(
     ("found", "kernel_modules", "todo"),
     [
-        (machine(), "open", {"install": False, "build": [], "load": False}),
-        (machine(**FRESH), "open", {"install": True, "build": [], "load": True}),
-        (machine(userspace="580.142"), "open", {"install": True, "build": [], "load": False}),
-        (machine(), "proprietary", {"install": True, "build": [], "load": False}),
-        (machine(modules={KERNEL: OPEN, NEXT: NONE}), "open", {"install": False, "build": [NEXT], "load": False}),
-        (machine(modules={KERNEL: NONE, NEXT: OPEN}), "open", {"install": True, "build": [NEXT], "load": False}),
-        (machine(loaded=None), "open", {"install": False, "build": [], "load": True}),
-        (machine(modules={}, loaded=VERSION), "none", {"install": False, "build": [], "load": False}),
-        (machine(modules={}, userspace="580.142"), "none", {"install": True, "build": [], "load": False}),
+        (machine(), "open", NOTHING),
+        (machine(**FRESH), "open", {**NOTHING, "install": True, "load": True}),
+        (machine(userspace="580.142"), "open", {**NOTHING, "install": True}),
+        (machine(), "proprietary", {**NOTHING, "install": True}),
+        (machine(modules={KERNEL: OPEN, NEXT: NONE}), "open", {**NOTHING, "build": [NEXT]}),
+        (machine(modules={KERNEL: NONE, NEXT: OPEN}), "open", {**NOTHING, "install": True, "build": [NEXT]}),
+        (machine(loaded=None), "open", {**NOTHING, "load": True}),
+        (machine(modules={}, loaded=VERSION), "none", NOTHING),
+        (machine(modules={}, userspace="580.142"), "none", {**NOTHING, "install": True}),
+        (machine(**PACKAGED), "open", {**NOTHING, "leave": "nvidia_repo", "install": True}),
+        (machine(**PACKAGED, modules={}), "none", {**NOTHING, "leave": "nvidia_repo", "install": True}),
     ],
 )
-def test_only_what_is_missing_is_planned(found, kernel_modules, todo):
-    assert plan(found, VERSION, kernel_modules) == todo
+def test_only_what_is_missing_is_planned_with_nvidias_installer(found, kernel_modules, todo):
+    assert plan(found, VERSION, kernel_modules, "run") == todo
 
 
-def test_a_driver_from_packages_is_not_mixed_with_nvidias_installer():
-    found = machine(by_run=False, userspace="590.48.01")
-    with pytest.raises(PswModuleError, match=r"driver 590.48.01 was installed from packages"):
-        refuse(found, VERSION, "open")
+@pytest.mark.parametrize(
+    ("found", "kernel_modules", "todo"),
+    [
+        (machine(**PACKAGED), "open", NOTHING),
+        (machine(**FRESH), "open", {**NOTHING, "build": [KERNEL], "load": True}),
+        (machine(**PACKAGED, modules={KERNEL: OPEN, NEXT: NONE}), "open", {**NOTHING, "build": [NEXT]}),
+        (machine(), "open", {**NOTHING, "leave": "run", "build": [KERNEL]}),
+        (machine(modules={}), "none", {**NOTHING, "leave": "run"}),
+    ],
+)
+def test_with_packages_only_modules_are_planned_because_apt_brings_the_rest(found, kernel_modules, todo):
+    assert plan(found, VERSION, kernel_modules, "nvidia_repo") == todo
+
+
+@pytest.mark.parametrize(("version", "kernels"), [("580.126.09", [KERNEL]), ("580.142", [KERNEL, "7.0.2-6-pve"]), ("580.159.04", ["7.4.0-1-pve"])])
+def test_a_version_that_builds_on_all_installed_kernels_is_let_pass(version, kernels):
+    refuse_kernels(machine(modules=dict.fromkeys(kernels, NONE)), version, {"7.0": "580.142", "7.1": VERSION})
+
+
+def test_a_kernel_that_waits_for_the_next_boot_counts_when_a_version_is_too_old():
+    found = machine(modules={KERNEL: OPEN, "7.1.1-1-pve": NONE})
+    with pytest.raises(PswModuleError, match=r"580\.142 does not build on kernel 7\.1\.1-1-pve, which is installed; 580\.159\.04 is the first that does"):
+        refuse_kernels(found, "580.142", {"7.0": "580.142", "7.1": VERSION})
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (machine(**FRESH), "This machine has no NVIDIA driver now"),
+        (machine(userspace="580.142"), "This machine has NVIDIA driver 580.142 now, with its open module for the running kernel"),
+        (machine(modules={KERNEL: NONE}), f"This machine has NVIDIA driver {VERSION} now, with no module for the running kernel"),
+    ],
+)
+def test_a_run_that_failed_says_what_it_leaves_behind(found, said):
+    assert what_is_there(found) == f"{said}; run the same command again once the cause is gone."
 
 
 def test_libraries_that_would_not_fit_the_node_are_not_installed():
-    found = machine(modules={}, userspace=None, by_run=False, loaded="580.142")
+    found = machine(modules={}, userspace=None, source=None, loaded="580.142")
     with pytest.raises(PswModuleError, match=r"the node runs NVIDIA 580\.142, so libraries of 580\.159\.04 would not work here"):
         refuse(found, VERSION, "none")
 
@@ -94,23 +132,21 @@ def test_libraries_that_would_not_fit_the_node_are_not_installed():
 def test_missing_headers_are_named_before_anything_is_touched():
     found = machine(modules={KERNEL: OPEN, NEXT: NONE})
     with pytest.raises(PswModuleError, match=f"the headers of kernel {NEXT} are missing.*Install proxmox-headers-{NEXT}"):
-        refuse_headers(found, plan(found, VERSION, "open"), "open")
+        refuse_headers(found, plan(found, VERSION, "open", "run"), "open")
 
 
 def test_missing_headers_do_not_matter_when_nothing_is_to_be_built():
-    refuse_headers(machine(headers=[]), plan(machine(headers=[]), VERSION, "open"), "open")
+    refuse_headers(machine(headers=[]), plan(machine(headers=[]), VERSION, "open", "run"), "open")
 
 
 HELD = machine(**FRESH, nouveau=["0000:01:00.0"])
 
 
-def test_a_card_that_nouveau_holds_needs_a_reboot_before_the_driver_can_be_installed():
-    assert nouveau_first(HELD, plan(HELD, VERSION, "open"), "open")
+def test_a_card_that_nouveau_holds_needs_a_reboot():
     assert reboot_reason(HELD, VERSION, "open") == "The nouveau driver holds 0000:01:00.0; it is switched off from the next boot on."
 
 
 def test_nouveau_is_the_nodes_business_and_not_a_containers():
-    assert not nouveau_first(HELD, plan(HELD, VERSION, "none"), "none")
     assert reboot_reason(HELD, VERSION, "none") == ""
 
 
@@ -129,7 +165,7 @@ def test_another_version_or_flavour_that_is_loaded_needs_a_reboot(found, reason)
 
 def test_the_diff_shows_a_module_of_another_version():
     found = machine(modules={KERNEL: OPEN, NEXT: {"version": "580.142", "flavour": "open"}})
-    assert describe_found(found, "open") == f"driver: {VERSION}\nmodule for {KERNEL}: open\nmodule for {NEXT}: open 580.142\n"
+    assert describe_found(found, "open") == f"driver: {VERSION} (run)\nmodule for {KERNEL}: open\nmodule for {NEXT}: open 580.142\n"
 
 
 def test_a_container_gets_no_modules_and_a_loaded_driver_may_stay():

@@ -8,18 +8,12 @@ from ansible_collections.psw.ai.plugins.plugin_utils._errors import CatalogError
 from ansible_collections.psw.ai.plugins.plugin_utils._gpus import (
     TABLE_FILE,
     choose,
-    least_version,
     load_gpus,
-    nvidia_driver,
     render_table,
     sizes_mib,
 )
 
 CATALOGUE = load_gpus()
-RTX_3060 = {"id": "10de:2503", "name": "GeForce RTX 3060", "arch": "Ampere"}
-GTX_1080 = {"id": "10de:1b80", "name": "GeForce GTX 1080", "arch": "Pascal"}
-RTX_5090 = {"id": "10de:2b85", "name": "GeForce RTX 5090", "arch": "Blackwell"}
-GH200 = {"id": "10de:2342", "name": "GH200 120GB", "arch": "Hopper"}
 
 
 def detected(vendor="nvidia", **verdict):
@@ -60,79 +54,6 @@ def test_id_blocks_agree_with_every_card_in_the_table():
         if pci_id.startswith("10de:"):
             number = int(pci_id[5:], 16)
             assert [arch for first, arch in blocks if first <= number][-1] == card["arch"], pci_id
-
-
-@pytest.mark.parametrize(
-    ("cards", "flavour"),
-    [
-        ([RTX_3060], "open"),
-        ([GTX_1080], "proprietary"),
-        ([RTX_5090], "open"),
-        ([GH200], "open"),
-        ([RTX_3060, GTX_1080], "proprietary"),
-        ([RTX_3060, RTX_5090], "open"),
-    ],
-)
-def test_the_kernel_modules_fit_all_cards(cards, flavour):
-    assert nvidia_driver(cards, "6.17.2-1-pve", CATALOGUE)["kernel_modules"] == flavour
-
-
-def test_cards_that_need_different_kernel_modules_are_refused():
-    with pytest.raises(Refusal, match="GeForce RTX 5090 needs NVIDIA's open kernel modules and GeForce GTX 1080 the proprietary ones") as refused:
-        nvidia_driver([RTX_5090, GTX_1080], "6.17.2-1-pve", CATALOGUE)
-    assert refused.value.code == "mixed_kernel_modules"
-
-
-def test_a_card_may_be_pickier_than_its_architecture():
-    with pytest.raises(Refusal, match="GH200 120GB needs NVIDIA's open kernel modules"):
-        nvidia_driver([GH200, GTX_1080], "6.17.2-1-pve", CATALOGUE)
-
-
-def test_the_driver_comes_from_the_catalogue():
-    assert nvidia_driver([RTX_3060], "6.17.2-1-pve", CATALOGUE) == {
-        "branch": "580",
-        "version": "580.159.04",
-        "source": "run",
-        "kernel_modules": "open",
-        "toolkit": "1.20.0-1",
-    }
-
-
-@pytest.mark.parametrize(
-    ("kernel", "least"),
-    [("6.14.8-2-pve", None), ("6.17.2-1-pve", None), ("7.0.2-6-pve", "580.142"), ("7.1.1-1-pve", "580.159.04"), ("7.4.0-1-pve", "580.159.04")],
-)
-def test_newer_kernels_need_newer_point_releases(kernel, least):
-    assert least_version(CATALOGUE["nvidia"]["branches"]["580"], kernel) == least
-
-
-def test_a_pinned_version_that_does_not_build_on_the_kernel_is_refused():
-    with pytest.raises(Refusal, match=r"NVIDIA driver 580.126.09 does not build on kernel 7.0.2-6-pve; 580.142 is the first that does") as refused:
-        nvidia_driver([RTX_3060], "7.0.2-6-pve", CATALOGUE, "580.126.09")
-    assert refused.value.code == "driver_too_old_for_kernel"
-
-
-@pytest.mark.parametrize(
-    ("kernel", "recorded", "version"),
-    [
-        ("6.17.2-1-pve", "580.178.04", "580.178.04"),
-        ("6.17.2-1-pve", "580.142", "580.142"),
-        ("7.1.1-1-pve", "580.142", "580.159.04"),
-        ("6.17.2-1-pve", "550.163.01", "580.159.04"),
-    ],
-)
-def test_a_recorded_version_stays_as_long_as_it_serves(kernel, recorded, version):
-    assert nvidia_driver([RTX_3060], kernel, CATALOGUE, recorded=recorded)["version"] == version
-
-
-def test_a_pinned_version_wins_over_the_recorded_one():
-    assert nvidia_driver([RTX_3060], "6.17.2-1-pve", CATALOGUE, "580.142", "580.178.04")["version"] == "580.142"
-
-
-def test_a_pinned_version_of_another_branch_is_refused_by_name():
-    with pytest.raises(Refusal, match="branch 595 yet; it installs 580") as refused:
-        nvidia_driver([RTX_3060], "6.17.2-1-pve", CATALOGUE, "595.71.05")
-    assert refused.value.code == "not_built_yet"
 
 
 def test_a_refused_node_is_refused_in_the_words_of_the_verdict():

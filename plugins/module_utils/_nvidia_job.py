@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order in which a driver and what belongs to it come onto a machine; private to the collection."""
+
+from __future__ import annotations
+
+from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _boot_images, _nvidia, _nvidia_install, _nvidia_packages
+from ansible_collections.psw.ai.plugins.module_utils import _steps as plan_steps
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._file_options import path_wishes
+from ansible_collections.psw.ai.plugins.module_utils._host_state import perform
+
+_PACKAGES = ("wish for package", "install")
+_AFTER_DRIVER = ("reload", "start", "stop", "restart", "enable", "disable", "mask", "unmask")
+_ONLY_WHEN_LOADED = ("start", "stop", "restart")
+
+
+def host_wish(params, found):
+    """Return what is wished for beside the driver, in the form that plan_host reads."""
+    headers = [f"proxmox-headers-{kernel}" for kernel in found["modules"] if kernel.endswith("-pve")] if params["headers"] else []
+    return {
+        "packages": params["packages"] + headers,
+        "recommends": False,
+        "paths": path_wishes({"directories": [], "files": params["files"]}),
+        "restarts": {entry["path"]: entry["restart"] for entry in params["files"]},
+        "units": params["units"],
+    }
+
+
+def split(steps):
+    """Return (what apt reads, packages and all other files, units): packages need their repository, the driver needs both, units need the driver."""
+    packages = next((n for n, step in enumerate(steps) if step.op in _PACKAGES), 0)
+    units = next((n for n, step in enumerate(steps) if step.op in _AFTER_DRIVER), len(steps))
+    return steps[:packages], steps[packages:units], steps[units:]
+
+
+def driver_diff(found, todo, version, kernel_modules, source):
+    """Return the diff of the driver itself, as a list that is empty when it stays."""
+    if not (todo["leave"] or todo["install"] or todo["build"]):
+        return []
+    kernels = [] if kernel_modules == _nvidia.NO_MODULES else list(found["modules"])
+    after = _nvidia.describe(version, kernel_modules, kernels, source)
+    before = _nvidia.describe_found(found, kernel_modules)
+    return [{"before": before, "after": after, "before_header": "NVIDIA driver", "after_header": "NVIDIA driver"}]
+
+
+def _refuse_losses(found, todo):
+    if todo["leave"] == _nvidia.REPOSITORY:
+        _nvidia_packages.simulate(found["packages"])
+
+
+def _installer(params, todo):
+    """Return the checked installer, when one is needed: before anything is removed."""
+    if not todo["install"]:
+        return None
+    version = params["version"]
+    return _nvidia_install.download("/".join([params["base_url"].rstrip("/"), version, _nvidia_install.file_name(version)]), params["cache"])
+
+
+def _driver(params, found, installer):
+    """Bring the driver itself to its version; each step leaves something that the next run finds."""
+    version, kernel_modules = params["version"], params["kernel_modules"]
+    todo = _nvidia.plan(found, version, kernel_modules, params["source"])
+    _nvidia.refuse_headers(found, todo, kernel_modules)
+    if todo["install"]:
+        _nvidia_install.install(installer, _nvidia_install.options(kernel_modules, found["loaded"] is not None, params["cache"]))
+        _nvidia_install.remove(installer)
+    for kernel in todo["build"]:
+        _nvidia_install.build(version, kernel)
+    if todo["load"] and not found["nouveau"]:
+        _nvidia_install.load()
+
+
+def carry_out(params, keys, steps, found):
+    """Do it all. What is downloaded comes first and what is removed comes late, so that a run that fails early leaves the old driver working."""
+    version, kernel_modules, source = params["version"], params["kernel_modules"], params["source"]
+    todo = _nvidia.plan(found, version, kernel_modules, source)
+    repository, packages, units = split(steps)
+    nouveau = bool(found["nouveau"]) and kernel_modules != _nvidia.NO_MODULES
+    _refuse_losses(found, todo)
+    if nouveau:
+        _boot_images.refuse_full()
+    plan_steps.carry_out(keys, _apt_keys.DOERS)
+    perform(repository)
+    installer = None if nouveau else _installer(params, todo)
+    try:
+        if todo["leave"]:
+            wanted = next((step.args["names"] for step in packages if step.op == "install"), [])
+            if wanted:
+                _nvidia_packages.fetch(wanted)
+            _nvidia_packages.leave(todo["leave"], found["packages"])
+        perform(packages)
+        if nouveau:
+            _boot_images.rebuild()
+        if not (nouveau and source == _nvidia.RUN):  # NVIDIA's installer refuses to run beside nouveau
+            _driver(params, _nvidia.look(), installer)
+    except PswModuleError as exc:
+        raise PswModuleError(f"{exc}\n{_nvidia.what_is_there(_nvidia.look())}") from exc
+    owed = _nvidia.reboot_reason(_nvidia.look(), version, kernel_modules)
+    perform([step for step in units if not (owed and step.op in _ONLY_WHEN_LOADED)])

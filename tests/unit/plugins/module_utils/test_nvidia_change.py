@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Replacing a driver, leaving its source, and rebuilding boot images: said and checked before anything is removed."""
+
+import os
+
+import pytest
+from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia_job
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._nvidia_change import containers, describe, refuse
+from ansible_collections.psw.ai.plugins.module_utils._nvidia_packages import refuse_losses
+from ansible_collections.psw.ai.plugins.module_utils._steps import Step
+
+KERNEL = "6.17.2-1-pve"
+INSTALLED = {"kernel": KERNEL, "userspace": "580.142", "source": "run", "modules": {KERNEL: {"version": "580.142", "flavour": "open"}}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "verb"),
+    [
+        (("580.159.04", "open", "run"), "is an upgrade of"),
+        (("580.126.09", "open", "run"), "is a downgrade of"),
+        (("580.142", "proprietary", "run"), "replaces"),
+        (("580.142", "open", "nvidia_repo"), "replaces"),
+    ],
+)
+def test_a_change_is_described_with_what_it_is_and_whom_it_concerns(wanted, verb):
+    said = describe(INSTALLED, *wanted, ["CT 101 (psw-ai)"])
+    assert f" {verb} the installed 580.142 (open kernel modules, from NVIDIA's .run file). These containers use the GPU" in said
+    assert "CT 101 (psw-ai). The node needs a reboot." in said
+
+
+@pytest.mark.parametrize("found", [INSTALLED, {**INSTALLED, "userspace": None}, {**INSTALLED, "modules": {KERNEL: {"version": None, "flavour": None}}}])
+def test_nothing_is_replaced_where_the_driver_is_the_wished_one_or_incomplete_or_missing(found):
+    assert describe(found, "580.142", "open", "run", ["CT 101"]) == ""
+
+
+def test_a_refused_change_says_how_to_agree_to_it():
+    with pytest.raises(ModuleRefusal, match=r"Nothing was changed\. Run the same command with --yes"):
+        refuse("590 is an upgrade of 580.")
+
+
+def test_containers_that_use_the_gpu_are_named_also_stopped_ones_and_those_made_by_hand(tmp_path):
+    place = tmp_path / "etc/pve/lxc"
+    place.mkdir(parents=True)
+    (place / "101.conf").write_text("hostname: psw-ai\ndev0: /dev/nvidia0,mode=0666\n", encoding="utf-8")
+    (place / "102.conf").write_text("hostname: jellyfin\nlxc.mount.entry: /dev/nvidia0 dev/nvidia0 none bind,optional,create=file\n", encoding="utf-8")
+    (place / "103.conf").write_text("hostname: had-it-once\n\n[snapshot]\ndev0: /dev/nvidia0\n", encoding="utf-8")
+    (place / "104.conf").write_text("hostname: nvidia-fans\ndev0: /dev/kfd\n", encoding="utf-8")
+    assert containers(str(tmp_path)) == ["CT 101 (psw-ai)", "CT 102 (jellyfin)"]
+
+
+def test_a_node_without_containers_has_none_to_name(tmp_path):
+    assert containers(str(tmp_path)) == []
+
+
+def test_nothing_that_proxmox_needs_goes_with_the_driver():
+    refuse_losses("Remv libcuda1 [590.48.01-1]\nPurg nvidia-kernel-open-dkms [590.48.01-1]\n")
+    with pytest.raises(PswModuleError, match="would also remove proxmox-ve, pve-manager, so nothing was removed"):
+        refuse_losses("Remv libcuda1 [590.48.01-1]\nRemv pve-manager [9.1]\nRemv proxmox-ve [9.1]\n")
+
+
+def test_a_full_boot_partition_is_found_before_anything_is_changed(tmp_path):
+    image = tmp_path / "initrd.img-6.17.2-1-pve"
+    with image.open("wb") as file:
+        file.truncate(os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize + (1 << 30))  # an image larger than what is free
+    with pytest.raises(PswModuleError, match=r"is full: \d+ MiB are free, and rebuilding .* needs \d+ MiB\. Nothing was changed\. Remove kernels"):
+        _boot_images.refuse_full(str(tmp_path), program=__file__)
+
+
+def test_a_boot_partition_with_room_is_let_pass(tmp_path):
+    (tmp_path / "initrd.img-6.17.2-1-pve").write_bytes(b"image")
+    _boot_images.refuse_full(str(tmp_path), program=__file__)
+
+
+def ops(steps):
+    return [step.op for step in steps]
+
+
+def test_packages_come_after_their_repository_and_units_after_the_driver():
+    steps = [Step(op, "x") for op in ("note", "write", "wish for package", "install", "write", "reload", "enable", "start", "note")]
+    assert [ops(part) for part in _nvidia_job.split(steps)] == [
+        ["note", "write"],
+        ["wish for package", "install", "write"],
+        ["reload", "enable", "start", "note"],
+    ]
+
+
+def test_headers_are_wished_for_every_installed_kernel():
+    params = {"packages": ["dkms"], "headers": True, "files": [], "units": []}
+    found = {"modules": {"6.17.2-1-pve": {}, "6.17.4-2-pve": {}}}
+    assert _nvidia_job.host_wish(params, found)["packages"] == ["dkms", "proxmox-headers-6.17.2-1-pve", "proxmox-headers-6.17.4-2-pve"]
