@@ -12,7 +12,7 @@ from ansible_collections.psw.ai.plugins.module_utils._file_options import path_w
 from ansible_collections.psw.ai.plugins.module_utils._host_state import perform
 
 _PACKAGES = ("wish for package", "install")
-_AFTER_DRIVER = ("reload", "start", "stop", "restart", "enable", "disable", "mask", "unmask")
+_AFTER_DRIVER = ("note", "reload", "start", "stop", "restart", "enable", "disable", "mask", "unmask")
 _ONLY_WHEN_LOADED = ("start", "stop", "restart")
 
 
@@ -28,11 +28,15 @@ def host_wish(params, found):
     }
 
 
-def split(steps):
-    """Return (what apt reads, packages and all other files, units): packages need their repository, the driver needs both, units need the driver."""
-    packages = next((n for n, step in enumerate(steps) if step.op in _PACKAGES), 0)
-    units = next((n for n, step in enumerate(steps) if step.op in _AFTER_DRIVER), len(steps))
-    return steps[:packages], steps[packages:units], steps[units:]
+def split(steps, restarts):
+    """Return (what apt reads, packages and other files, what needs the driver): units, and the files for which units are restarted.
+
+    Those files come late together with the note of owed restarts: a driver that fails must leave no restart behind that fails before it.
+    """
+    late = [step for step in steps if step.op in _AFTER_DRIVER or restarts.get(step.target)]
+    early = [step for step in steps if step not in late]
+    packages = next((n for n, step in enumerate(early) if step.op in _PACKAGES), 0)
+    return early[:packages], early[packages:], late
 
 
 def driver_diff(found, todo, version, kernel_modules, source):
@@ -76,7 +80,8 @@ def carry_out(params, keys, steps, found):
     """Do it all. What is downloaded comes first and what is removed comes late, so that a run that fails early leaves the old driver working."""
     version, kernel_modules, source = params["version"], params["kernel_modules"], params["source"]
     todo = _nvidia.plan(found, version, kernel_modules, source)
-    repository, packages, units = split(steps)
+    restarts = {entry["path"]: entry["restart"] for entry in params["files"]}
+    repository, packages, late = split(steps, restarts)
     nouveau = bool(found["nouveau"]) and kernel_modules != _nvidia.NO_MODULES
     _refuse_losses(found, todo)
     if nouveau:
@@ -98,4 +103,4 @@ def carry_out(params, keys, steps, found):
     except PswModuleError as exc:
         raise PswModuleError(f"{exc}\n{_nvidia.what_is_there(_nvidia.look())}") from exc
     owed = _nvidia.reboot_reason(_nvidia.look(), version, kernel_modules)
-    perform([step for step in units if not (owed and step.op in _ONLY_WHEN_LOADED)])
+    perform([step for step in late if not (owed and step.op in _ONLY_WHEN_LOADED)])

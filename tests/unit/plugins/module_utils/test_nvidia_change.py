@@ -78,13 +78,14 @@ def ops(steps):
     return [step.op for step in steps]
 
 
-def test_packages_come_after_their_repository_and_units_after_the_driver():
-    steps = [Step(op, "x") for op in ("note", "write", "wish for package", "install", "write", "reload", "enable", "start", "note")]
-    assert [ops(part) for part in _nvidia_job.split(steps)] == [
-        ["note", "write"],
-        ["wish for package", "install", "write"],
-        ["reload", "enable", "start", "note"],
-    ]
+def test_packages_come_after_their_repository_and_what_needs_the_driver_after_it():
+    named = ["pending", "sources", "dkms", "dkms", "modprobe.d", "script", "systemd", "unit", "unit", "pending"]
+    done = ["note", "write", "wish for package", "install", "write", "write", "reload", "enable", "restart", "note"]
+    steps = [Step(op, name) for op, name in zip(done, named, strict=True)]
+    repository, packages, late = _nvidia_job.split(steps, {"script": ["unit"], "modprobe.d": []})
+    assert ops(repository) == ["write"]
+    assert [step.target for step in packages] == ["dkms", "dkms", "modprobe.d"]
+    assert ops(late) == ["note", "write", "reload", "enable", "restart", "note"]
 
 
 def test_headers_are_wished_for_every_installed_kernel():
