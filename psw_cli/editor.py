@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +39,9 @@ def private_directory() -> Iterator[Path]:
     parent = _memory()
     for old in parent.glob(f"{PREFIX}*"):
         # Only after the machine itself was stopped in the middle, or the guard was killed too.
-        if old.stat().st_uid == os.getuid() and not Path("/proc", old.name.removeprefix(PREFIX).split("-")[0]).exists():
-            shutil.rmtree(old, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            if old.lstat().st_uid == os.getuid() and not Path("/proc", old.name.removeprefix(PREFIX).split("-")[0]).exists():
+                shutil.rmtree(old, ignore_errors=True)
     path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))  # mode 0700
     guard = subprocess.Popen(
         ["sh", "-c", GUARD, "sh", path],
@@ -53,6 +54,7 @@ def private_directory() -> Iterator[Path]:
         yield path
     finally:
         guard.communicate()
+        shutil.rmtree(path, ignore_errors=True)  # should somebody have killed the guard
 
 
 def edit(file: Path) -> None:

@@ -232,6 +232,13 @@ def test_what_a_crash_left_is_taken_away_and_what_another_psw_edits_is_not(secre
     assert left_in_memory() == []
 
 
+def test_the_text_goes_also_when_its_guard_was_killed(psw, secrets, edit_with, monkeypatch):
+    monkeypatch.setattr(editor, "GUARD", "exit 0")
+    edit_with("true")
+    assert psw("secrets", "edit").exit_code == 0
+    assert left_in_memory() == []
+
+
 def test_ctrl_c_is_the_editors(psw, secrets, edit_with):
     edit_with('kill -INT $PPID; sed -i s/first/second/ "$1"')
     assert psw("secrets", "edit").exit_code == 0
