@@ -204,9 +204,18 @@ class Container:
             self.result[name] = guest[name]
         return guest
 
+    def _groups(self, found):
+        """Return the numbers of the container's groups; one that a device is to belong to and that is missing is created."""
+        for name in sorted({device["group"] for device in self.params["devices"] or [] if device.get("group")} - set(found)):
+            self.result["changed"] = True
+            found = {**UNKNOWN_GROUPS, **found} if self.check_mode else guests.make_group(self.pve, self.result["vmid"], name)
+        self.result["groups"] = found
+        return found
+
     def _settle(self, guest):
         """Give devices to the groups of the container, whose numbers only a running one tells: new entries at once, others with a restart."""
-        devices = with_numbers(self.params["devices"] or [], guest["groups"])
+        groups = self._groups(guest["groups"])
+        devices = with_numbers(self.params["devices"] or [], groups)
         if self.params["devices"] is None or devices == self.devices:
             return
         before, self.devices = self.result, devices

@@ -66,6 +66,12 @@ def parse_probe(text):
     return found
 
 
+def make_group(pve, vmid, name):
+    """Create a system group in a running container, whose template may lack it; return the numbers of those that devices belong to."""
+    pve.pct("exec", vmid, "--", "groupadd", "--system", "--force", name)
+    return groups_of(pve, vmid)
+
+
 def groups_of(pve, vmid):
     """Return the numbers of the groups in a running container that device nodes belong to."""
     return parse_probe(pve.pct("exec", vmid, "--", "sh", "-c", PROBE, "probe"))["groups"]

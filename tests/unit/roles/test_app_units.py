@@ -177,11 +177,11 @@ def on(vendor, **about):
 @pytest.mark.parametrize(
     ("record", "devices", "is_rocm"),
     [
-        (on("amd", backend="rocm"), ["/dev/kfd", "/dev/dri"], True),
-        (on("amd"), ["/dev/kfd", "/dev/dri"], True),
-        (on("amd", backend="vulkan"), ["/dev/dri"], False),
-        (on("intel"), ["/dev/dri"], False),
-        (on("nvidia"), ["nvidia.com/gpu=all"], False),
+        (on("amd", backend="rocm", devices=["/dev/kfd", "/dev/dri/renderD128"]), ["/dev/kfd", "/dev/dri/renderD128"], True),
+        (on("amd", devices=["/dev/kfd"]), ["/dev/kfd"], True),
+        (on("amd", backend="vulkan", devices=["/dev/dri/renderD129"]), ["/dev/dri/renderD129"], False),
+        (on("intel", devices=["/dev/dri/renderD129"]), ["/dev/dri/renderD129"], False),
+        (on("nvidia", devices=["/dev/nvidia0"]), ["nvidia.com/gpu=all"], False),
     ],
 )
 def test_ollamas_image_and_devices_follow_the_record(role, record, devices, is_rocm):

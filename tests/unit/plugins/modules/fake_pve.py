@@ -142,6 +142,9 @@ def execute(state, vmid, *words):
     if any("cat >>" in word for word in words):
         ct["logins"] += state["stdin"]
         return ""
+    if words[1] == "groupadd":
+        state["says"] += f"\ngroup {words[-1]} 999"
+        return ""
     # Someone who ended a mount on the node since the start left the container with what was there before.
     mounts = {text.partition(",mp=")[2].partition(",")[0]: text.partition(",")[0] for key, text in ct["config"].items() if key.startswith("mp")}
     seen = [(path, Path(mounts[path]).stat()) for path in words[words.index("probe") + 1 :] if path in mounts and not ct.get("stale")]

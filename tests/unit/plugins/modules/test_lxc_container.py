@@ -421,7 +421,10 @@ def test_a_device_of_a_group_that_the_node_lacks_is_refused_before_anything_is_m
     assert node.writes() == []
 
 
-def test_a_container_without_the_group_is_told_what_to_create(node, run):
-    node.write(says=SAYS.replace("group render 993", ""))
+def test_a_group_that_the_template_lacks_is_created(node, run):
+    node.write(says=SAYS.replace("\ngroup render 993", ""))
     result = run(devices=[KFD])
-    assert result["msg"].startswith("the container has no group render, which /dev/kfd has to belong to; create it there (groupadd --system render)")
+    assert "pct exec 100 -- groupadd --system --force render" in node.calls()
+    assert node.config(100)["dev0"] == "/dev/kfd,gid=999"
+    assert result["groups"] == {"video": 44, "render": 999}
+    assert not run(devices=[KFD])["changed"]
