@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
+from ansible_collections.psw.ai.plugins.plugin_utils._consumers import GIVES_KEYS
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PlanError
 from ansible_collections.psw.ai.plugins.plugin_utils._near import unknown
 from ansible_collections.psw.ai.plugins.plugin_utils._preflight import check, current_plan
 
 from psw_cli.base import Nouns, Settings, Verb
-from psw_cli.failures import refused
+from psw_cli.failures import not_built_yet, refused
+from psw_cli.key import keyholders, look_after, names_of
 from psw_cli.output import result
 from psw_cli.play import Job, perform
 from psw_cli.projects import alone
@@ -28,13 +30,11 @@ PLAYBOOK = "psw.ai.converge"
 TAGS = ("targets", "apps", "verify")  # of the playbook
 COMMANDS = {
     "converge": ("psw_cli.deploy:converge", "Make everything as planned; safe to repeat at any time."),
-}
-LATER = {
-    "reset": "remove the target's container with pct, and the key's line with sops, then run psw deploy converge",
+    "reset": ("psw_cli.deploy:reset", "Give consumers new keys; the old ones are dead at once."),
 }
 
 
-@click.command(cls=Nouns, table=COMMANDS, later=LATER)
+@click.command(cls=Nouns, table=COMMANDS)
 def deploy() -> None:
     """Bring reality to the plan."""
 
@@ -62,6 +62,36 @@ def converge(settings: Settings, check: bool, diff: bool, limit: str | None, tag
         report = perform(project, settings, Job("deploy-converge", PLAYBOOK, "psw deploy converge", tuple(args)))
     text = of_run(report, check=check)
     result(settings, {"check": check, "plan_written": written, **report}, f"wrote deployment-plan.yml\n{text}" if written else text)
+
+
+@click.command(cls=Verb, ansible_args=True)
+@click.argument("names", metavar="[CONSUMER...]", nargs=-1, shell_complete=names_of)
+@click.option("--destroy", is_flag=True, help="Remove targets (not built yet).")
+@click.pass_obj
+def reset(settings: Settings, names: tuple[str, ...], destroy: bool) -> None:  # noqa: FBT001 - click's flag
+    """Give consumers new keys; the old ones are dead at once.
+
+    Without names all consumers get new keys. Each key is changed on its own: whoever is not named keeps working. A consumer that is an
+    app is given its new key; into your own programs you put theirs. Open WebUI is asked whether each new key works and each old one
+    gets 401.
+    """
+    if destroy:
+        raise not_built_yet("psw deploy reset --destroy", "remove the target's container with pct destroy, then run psw deploy converge")
+    with alone(settings) as project:
+        holders = {holder["consumer"]: holder for holder in keyholders(project)}
+        for name in names:
+            if name not in holders:
+                raise click.UsageError(unknown("consumer", name, holders), click.get_current_context())
+        chosen = [holders[name] for name in dict.fromkeys(names or holders)]
+        apps = sorted({holder["app"] for holder in chosen if holder.get("app") not in {None, GIVES_KEYS}})
+        wishes = {"psw_key_state": "rotated", "psw_key_only": [holder["consumer"] for holder in chosen], "psw_key_apps": apps}
+        _told, report = look_after(project, settings, "deploy-reset", wishes)
+    done = [holder["consumer"] for holder in chosen]
+    own = [f"{holder['consumer']}.{holder['secret']}" for holder in chosen if "app" not in holder]
+    text = f"new keys for {', '.join(done)}; the old ones get 401"
+    if own:
+        text += "\nput the new ones into your own programs:" + "".join(f"\n  psw secrets show {name}" for name in own)
+    result(settings, {"reset": done, **report}, text)
 
 
 def _plan(project: Project) -> dict[str, Any]:

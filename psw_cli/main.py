@@ -25,12 +25,13 @@ COMMANDS = {
     "plan": ("psw_cli.plan:plan", "Show what would run where."),
     "deploy": ("psw_cli.deploy:deploy", "Bring reality to the plan."),
     "secrets": ("psw_cli.secrets:secrets", "Passwords and keys, encrypted in secrets/apps.yml."),
+    "key": ("psw_cli.key:key", "The keys by which programs use the API."),
+    "consumer": ("psw_cli.consumer:consumer", "Your own programs that use the API."),
     "status": ("psw_cli.status:status", "Show what runs where."),
     "doctor": ("psw_cli.doctor:doctor", "Name what is wrong with a GPU, and the command that heals it."),
     "completion": ("psw_cli.completion:completion", "Print the completion script of a shell."),
 }
 LATER = {
-    "key": "Open WebUI's service keys are in secrets/apps.yml; `psw deploy converge` mints the missing ones",
     "model": "set ollama_models in services/ollama/defaults.yml",
 }
 

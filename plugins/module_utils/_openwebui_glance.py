@@ -18,9 +18,11 @@ import sqlite3
 import sys
 
 MARK = "psw-answer:"
+DATA = "/app/backend/data"  # where the image keeps its data unless DATA_DIR says otherwise
 SQLITE = "sqlite:///"
 ACCOUNTS = 'SELECT u.id, u.email, u.role, u.created_at, k.key FROM "user" u LEFT JOIN api_key k ON k.user_id = u.id WHERE u.email IN ({})'
 OLDEST = 'SELECT min(created_at) FROM "user"'
+OURS = 'SELECT email FROM "user" WHERE name LIKE {0} AND email LIKE {0}'
 GROUP = 'SELECT id, permissions FROM "group" WHERE name = {}'
 MEMBERS = "SELECT user_id FROM group_member WHERE group_id = {}"
 
@@ -29,7 +31,7 @@ def database(environment):
     """Return a connection that only reads, and its mark for a parameter; anything that is not plainly one of the two databases is an error."""
     if environment.get("DATABASE_TYPE") or environment.get("DATABASE_SCHEMA"):
         raise ValueError("a database that is put together by Open WebUI")
-    url = environment.get("DATABASE_URL") or f"{SQLITE}{environment['DATA_DIR']}/webui.db"
+    url = environment.get("DATABASE_URL") or f"{SQLITE}{environment.get('DATA_DIR') or DATA}/webui.db"
     if url.startswith(SQLITE):
         return sqlite3.connect(f"file:{url[len(SQLITE) :]}?mode=ro", uri=True, timeout=5), "?"
     import psycopg2  # noqa: PLC0415 - only where it is needed, and there is none outside the container
@@ -52,7 +54,7 @@ def glance(request, ask, mark):
     if request["state"] not in {"present", "validated"}:
         return None
     emails = [wanted["email"] for wanted in request["consumers"]]
-    rows = ask(ACCOUNTS.format(", ".join([mark] * len(emails))), emails)
+    rows = ask(ACCOUNTS.format(", ".join([mark] * len(emails)) or "NULL"), emails)
     [(oldest,)] = ask(OLDEST, [])
     [(group, permissions)] = ask(GROUP.format(mark), [request["group"]])
     if (json.loads(permissions) if isinstance(permissions, str) else permissions) != request["permissions"]:
@@ -60,6 +62,8 @@ def glance(request, ask, mark):
     members = {user for (user,) in ask(MEMBERS.format(mark), [group])}
     if not all(is_right(wanted, [row for row in rows if row[1] == wanted["email"]], oldest, members) for wanted in request["consumers"]):
         return None
+    if request["ours"] and {email for (email,) in ask(OURS.format(mark), [f"{request['ours']['name']}%", f"%{request['ours']['email']}"])} - set(emails):
+        return None  # somebody's account is left over
     return {"consumers": [valid(wanted) for wanted in request["consumers"]]}
 
 

@@ -90,9 +90,14 @@ class OpenWebUI:
         if not await done(self.auths.Auths.delete_auth_by_id(user.id)):
             raise RefusedError(f"Open WebUI did not remove the account {user.email}; its log says why")
 
-    async def has_key(self, user):
-        """Tell whether an account has any key."""
-        return bool(await done(self.users.Users.get_user_api_key_by_id(user.id)))
+    async def key(self, user):
+        """Return the key of an account, or None."""
+        return await done(self.users.Users.get_user_api_key_by_id(user.id))
+
+    async def all_users(self):
+        """Return every account."""
+        found = await done(self.users.Users.get_users())
+        return found["users"] if isinstance(found, dict) else found
 
     async def group(self, name):
         """Return the group with this name, or None."""
@@ -137,7 +142,7 @@ async def state_of(webui, wanted, group, members):
     if owner is not None and owner.id == user.id and user.role in ROLES and confined:
         key = "valid"
     else:
-        key = "not valid" if wanted.get("key") or await webui.has_key(user) else "none"
+        key = "not valid" if wanted.get("key") or await webui.key(user) else "none"
     return user, {"user": "present", "role": user.role, "in service group": confined, "key": key}
 
 
@@ -152,11 +157,12 @@ def goal(wanted, state, before):
 
 
 async def write(webui, change, group):
-    """Bring one consumer to its goal and return its new key, if it got one."""
+    """Bring one consumer to its goal; return its new key, if it got one, and the keys that are dead now."""
     wanted, user, before, after = change
+    old = {wanted.get("key"), await webui.key(user) if user else None} - {None}
     if after["user"] == "absent":
         await webui.remove_user(user)
-        return None
+        return {"old": sorted(old)}
     if user is None:
         user = await webui.add_user(wanted["email"], wanted["name"], wanted["role"])
     elif before["role"] != after["role"]:
@@ -164,10 +170,19 @@ async def write(webui, change, group):
     if user.id not in await webui.members(group):
         await webui.add_member(group, user)
     if after["key"] != "new":
-        return None
+        return {}
     key = f"sk-{uuid.uuid4().hex}"
     await webui.set_key(user, key)
-    return key
+    return {"key": key, "old": sorted(old)}
+
+
+async def leftovers(webui, request, first):
+    """Return a wish for each service user that no consumer has any more: that it be gone."""
+    ours, kept = request.get("ours"), {wanted["email"] for wanted in request["consumers"]}
+    if not ours or request["state"] != "present":
+        return []
+    left = [user for user in await webui.all_users() if user.name.startswith(ours["name"]) and user.email.endswith(ours["email"])]
+    return [{"consumer": user.name[len(ours["name"]) :], "email": user.email} for user in left if user.email not in kept and user.id != first.id]
 
 
 async def serve(webui, request):
@@ -179,24 +194,24 @@ async def serve(webui, request):
     group = await webui.group(request["group"])
     members = await webui.members(group) if group else set()
     answers = []
-    for wanted in request["consumers"]:
+    wishes = [(wanted, state) for wanted in request["consumers"]] + [(wanted, "absent") for wanted in await leftovers(webui, request, first)]
+    for wanted, wish in wishes:
         user, before = await state_of(webui, wanted, group, members)
         if user is not None and user.id == first.id:
             raise RefusedError(f"{wanted['email']} is Open WebUI's first account, which nobody can remove; a service user must not be that one")
-        after, status = goal(wanted, state, before)
+        after, status = goal(wanted, wish, before)
         answer = {"consumer": wanted["consumer"], "status": status, "changed": before != after, "before": before, "after": after}
         if state == "validated":
             answer.update(status="valid" if before == after else "drift", changed=False, after=before)
         elif before != after and not request["check"]:
             group = await webui.ensure_group(request["group"], first) if after["user"] == "present" else group
-            key = await write(webui, (wanted, user, before, after), group)
-            answer.update({"key": key} if key else {})
+            answer.update(await write(webui, (wanted, user, before, after), group))
         answers.append(answer)
     return {"consumers": answers}
 
 
-def main(text):
-    """Answer the request in `text` on stdout, in one marked line of JSON."""
+def main(text, doubt):
+    """Answer the request in `text` on stdout, in one marked line of JSON; `doubt` asks the running server what it makes of the keys."""
     answers_to, sys.stdout = sys.stdout, sys.stderr
     scratch = tempfile.mkdtemp(prefix="psw-")
     # Should a release import its configuration with its models, then without migrating the database or emptying the live server's static files.
@@ -204,6 +219,7 @@ def main(text):
     os.environ.update(STATIC_DIR=scratch, ENABLE_DB_MIGRATIONS="false")
     try:
         answer = asyncio.run(serve(OpenWebUI.load(), json.loads(text)))
+        doubt(answer["consumers"])
     except RefusedError as exc:
         answer = {"error": str(exc)}
     finally:

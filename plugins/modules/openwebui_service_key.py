@@ -71,6 +71,10 @@ options:
     description: Name of the service group, whose members may use API keys.
     type: str
     default: psw-service
+  purge:
+    description: With O(state=present), remove every service user in C(psw.local) that is not among O(consumers), and its key.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -102,6 +106,9 @@ consumers:
     key:
       description: The new key; only there when there is a new one.
       type: str
+    doubt:
+      description: What the running server makes of the changed keys, if that is not what it should be. A new key opens the API, an old one gets 401.
+      type: str
 status:
   description: The status that all consumers share, or V(mixed).
   returned: always
@@ -115,26 +122,29 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 from ansible_collections.psw.ai.plugins.module_utils._openwebui_keys import GROUP_PERMISSIONS
 from ansible_collections.psw.ai.plugins.module_utils._openwebui_program import answer_of, program
 
+OURS = {"name": "psw: ", "email": "@psw.local"}  # how the names of service users begin, and how their addresses end
+
 
 def request_of(params, check_mode):
     """Return what the helper in the container is asked to do."""
     consumers = [
         {
             "consumer": item["consumer"],
-            "email": (item["email"] or f"psw-{item['consumer']}@psw.local").lower(),
-            "name": f"psw: {item['consumer']}",
+            "email": (item["email"] or f"psw-{item['consumer']}{OURS['email']}").lower(),
+            "name": f"{OURS['name']}{item['consumer']}",
             "role": item["role"],
             "key": item["key"] or None,
         }
         for item in params["consumers"]
     ]
-    return {"state": params["state"], "check": check_mode, "group": params["group"], "permissions": GROUP_PERMISSIONS, "consumers": consumers}
+    asked = {"state": params["state"], "check": check_mode, "group": params["group"], "ours": OURS if params["purge"] else None}
+    return {**asked, "permissions": GROUP_PERMISSIONS, "consumers": consumers}
 
 
 def ask(module, request):
     """Run the helper in the container; code and request go in on stdin, so that no key shows in a process list."""
     argv = [module.get_bin_path("podman", required=True), "exec", "--interactive", module.params["container"], "python", "-"]
-    return answer_of(module.params["container"], module.run_command(argv, data=program(request)))
+    return answer_of(module.params["container"], module.run_command(argv, data=program(request)))["consumers"]
 
 
 def foretold(request):
@@ -163,6 +173,7 @@ def main():
             "state": {"type": "str", "choices": ["present", "rotated", "absent", "validated"], "default": "present"},
             "container": {"type": "str", "default": "openwebui"},
             "group": {"type": "str", "default": "psw-service"},
+            "purge": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -175,7 +186,7 @@ def main():
         answers = foretold(request)
     statuses = {answer["status"] for answer in answers}
     diff = {"before": state_text(answers, "before"), "after": state_text(answers, "after")}
-    results = [{name: answer[name] for name in ("consumer", "changed", "status", "key") if name in answer} for answer in answers]
+    results = [{name: answer[name] for name in ("consumer", "changed", "status", "key", "doubt") if name in answer} for answer in answers]
     changed = any(answer["changed"] for answer in answers)
     module.exit_json(changed=changed, status=statuses.pop() if len(statuses) == 1 else "mixed", consumers=results, diff=diff)
 

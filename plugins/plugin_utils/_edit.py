@@ -50,15 +50,33 @@ def _tidy(before: str, after: str) -> str:
     return "".join(f"{line if line in same else SPACES.sub(chr(32) + chr(92) + '1', line)}\n" for line in after.splitlines())
 
 
-def set_node(tree: Any, name: str, entry: Mapping[str, Any]) -> None:
-    """Write one node, on a line of its own."""
+def set_entry(tree: Any, key: str, name: str, entry: Mapping[str, Any]) -> None:
+    """Write one entry of a mapping, such as a node, on a line of its own."""
     from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415 - as above
 
-    node = CommentedMap(entry)
-    node.fa.set_flow_style()
-    if not tree.get("nodes"):
-        tree["nodes"] = CommentedMap()
-    tree["nodes"][name] = node
+    line = CommentedMap(entry)
+    line.fa.set_flow_style()
+    if not tree.get(key):
+        tree[key] = CommentedMap()
+    tree[key][name] = line
+
+
+def remove_entry(tree: Any, key: str, name: str) -> list[str]:
+    """Take one entry out of a mapping and return the comment on its line; what stands below it stays."""
+    entries = tree[key]
+    before = list(entries)[: list(entries).index(name)]
+    tokens = entries.ca.items.pop(name, None)
+    below = entries[name].ca.comment if hasattr(entries[name], "ca") else None
+    del entries[name]
+    if not entries:
+        entries.fa.set_flow_style()  # nothing else stands for an empty mapping
+    token = tokens[2] if tokens else below[0] if below else None
+    if token is None:
+        return []
+    own, _newline, rest = token.value.partition("\n")
+    if rest.strip():
+        _attach(entries, before[-1], f"\n{rest}") if before else _attach(tree, key, f"\n{rest}")
+    return [own.strip()] if own.strip() else []
 
 
 def add_apps(tree: Any, names: Iterable[str]) -> None:

@@ -105,7 +105,7 @@ class Project:
             return False
         if name in self.wishes["nodes"]:
             raise ProjectError(f"{self.document.at(('nodes', name))}: there is a node {name} already, with other settings", "change it there by hand")
-        self._edit(lambda tree: _edit.set_node(tree, name, entry))
+        self.edit(lambda tree: _edit.set_entry(tree, "nodes", name, entry))
         return True
 
     def add_apps(self, names: Iterable[str], catalog: Catalog | None = None) -> list[tuple[str, str]]:
@@ -116,7 +116,7 @@ class Project:
         new = [name for name in wished if name not in before]
         ran = {name for name, _why in catalog.expand(before)}
         if new:
-            self._edit(lambda tree: _edit.add_apps(tree, new))
+            self.edit(lambda tree: _edit.add_apps(tree, new))
         return [(name, reason) for name, reason in catalog.expand([*before, *new]) if name not in ran or name in new]
 
     def remove_apps(self, names: Iterable[str], catalog: Catalog | None = None) -> list[tuple[str, str]]:
@@ -131,7 +131,7 @@ class Project:
                 raise _needed(name, [user for user in left if name in dict(catalog.expand([user]))])
             if name not in before:
                 raise ProjectError(f"{name} is not among the apps of {shown(self.path / WISHES)}", f"there is {', '.join(before) or 'none'}")
-        self._edit(lambda tree: _edit.remove_apps(tree, gone, left))
+        self.edit(lambda tree: _edit.remove_apps(tree, gone, left))
         return [(name, reason) for name, reason in ran if name not in runs]
 
     def write_record(self, node: str, record: Mapping[str, Any], *, write: bool = True) -> bool:
@@ -157,7 +157,7 @@ class Project:
         self.__dict__.pop("plan", None)
         return True
 
-    def _edit(self, change: _edit.Change) -> None:
+    def edit(self, change: _edit.Change) -> None:
         """Change ``psw.yml`` and keep the user's comments; a result that would not be valid is not written."""
         file = self.path / WISHES
         text = _edit.edited(file.read_bytes().decode(), change)

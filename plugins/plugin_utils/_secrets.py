@@ -75,6 +75,13 @@ class Secrets:
         with self._alone():
             return self._write(self.read(), {(app, name): value})
 
+    def store(self, changes: Mapping[tuple[str, str], str | None]) -> bool:
+        """Store many secrets, by (app, name), in one go, and forget those that are None; False when nothing changed."""
+        if not changes:
+            return False
+        with self._alone():
+            return self._write(self.read(), changes)
+
     def remove(self, app: str, name: str | None = None) -> bool:
         """Forget one secret, or without a name all that the app has; False when there was nothing to forget."""
         with self._alone():

@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "gpu": {"vendor": None, "backend": None, "gfx_override": None},
     "storage": {"models": {"pool": "auto", "quota": "100G"}},
     "apps": [],
+    "consumers": {},
 }
 NODE: dict[str, Any] = {"user": "root", "port": 22, "ssh_key": None, "budget": {}}
 

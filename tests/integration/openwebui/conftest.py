@@ -64,6 +64,7 @@ class Server:
         privacy = yaml.safe_load((REPO / "catalog/apps/openwebui.yml").read_text())["privacy"]
         shipped = {**role["__openwebui_login"]["local"], **role["__openwebui_confinement"], **privacy}
         own = {"PATH": os.environ["PATH"], "HOME": str(home), "DATA_DIR": str(home / "data"), "STATIC_DIR": str(home / "static"), "FROM_INIT_PY": "true"}
+        own["PORT"] = str(self.port)
         self.env = {**own, **shipped, **SETTINGS, **settings}
         self.log = (home / "server.log").open("w+")
         self.process = None

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -183,14 +184,42 @@ def test_no_password_opens_a_service_account(webui, keys):
         assert webui.get("/api/v1/auths/signin", data={"email": "psw-locked@psw.local", "password": password})[0] == 400
 
 
-def test_fifty_consumers_are_one_pass(webui, keys):
+def test_fifty_consumers_are_one_pass_and_minted_and_checked_in_time(webui, keys):
     names = [f"crowd{number}" for number in range(50)]
 
+    begin = time.monotonic()
     minted = keys(webui, *[(name, {}) for name in names])
+    there = time.monotonic()
     again = keys(webui, *[(name, {"key": minted[name]["key"]}) for name in names])
+    checked = time.monotonic()
 
     assert (minted["status"], again["status"], again["changed"]) == ("minted", "valid", False)
     assert len({minted[name]["key"] for name in names}) == 50
+    assert there - begin < 30
+    assert checked - there < 3
+
+
+def test_who_is_no_consumer_any_more_loses_user_and_key_and_people_keep_theirs(start_server, webui, keys):
+    own = start_server(webui.release)
+    before = keys(own, ("stays", {}), ("goes", {}))
+    people = {"name": "Anna", "email": "anna@psw.local", "password": "a-long-password", "role": "user"}
+    assert own.get("/api/v1/auths/add", own.admin_token, people)[0] == 200
+
+    purged = keys(own, ("stays", {"key": before["stays"]["key"]}), purge=True)
+
+    assert [(item["consumer"], item["status"]) for item in purged["consumers"]] == [("stays", "valid"), ("goes", "removed")]
+    assert sorted(users(own)) == ["admin@psw.local", "anna@psw.local", "psw-stays@psw.local"]
+    assert own.get(CHAT, before["goes"]["key"])[0] == 401
+    assert not keys(own, ("stays", {"key": before["stays"]["key"]}), purge=True, glance_only=True)["changed"]
+
+
+def test_a_key_that_the_server_does_not_open_the_api_to_is_in_doubt(start_server, webui, keys):
+    shut = start_server(webui.release, ENABLE_API_KEYS="false")
+
+    minted = keys(shut, ("doubted", {}))["doubted"]
+
+    assert minted["doubt"] == "its new key is stored, and Open WebUI answers it with 403 instead of 200"
+    assert minted["key"].startswith("sk-")
 
 
 def test_a_consumer_with_the_key_of_another_gets_its_own(webui, keys):

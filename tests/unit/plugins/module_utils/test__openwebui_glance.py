@@ -10,12 +10,14 @@ from ansible_collections.psw.ai.plugins.module_utils import _openwebui_glance as
 
 KEY = "sk-11111111111111111111111111111111"
 PERMISSIONS = {"features": {"api_keys": True}}
+OURS = {"name": "psw: ", "email": "@psw.local"}
 TABLES = """
-CREATE TABLE "user" (id TEXT, email TEXT, role TEXT, created_at INTEGER);
+CREATE TABLE "user" (id TEXT, name TEXT, email TEXT, role TEXT, created_at INTEGER);
 CREATE TABLE api_key (user_id TEXT, key TEXT);
 CREATE TABLE "group" (id TEXT, name TEXT, permissions JSON);
 CREATE TABLE group_member (group_id TEXT, user_id TEXT);
-INSERT INTO "user" VALUES ('first', 'admin@home.example', 'admin', 100), ('one', 'psw-one@psw.local', 'user', 200);
+INSERT INTO "user" VALUES
+    ('first', 'Administrator', 'admin@home.example', 'admin', 100), ('one', 'psw: one', 'psw-one@psw.local', 'user', 200);
 INSERT INTO api_key VALUES ('one', 'sk-11111111111111111111111111111111');
 INSERT INTO "group" VALUES ('service', 'psw-service', '{"features": {"api_keys": true}}');
 INSERT INTO group_member VALUES ('service', 'one');
@@ -35,7 +37,7 @@ def look(database):
 
     def call(key=KEY, role="user", state="present"):
         wanted = [{"consumer": "one", "email": "psw-one@psw.local", "name": "psw: one", "role": role, "key": key}]
-        request = {"state": state, "check": False, "group": "psw-service", "permissions": PERMISSIONS, "consumers": wanted}
+        request = {"state": state, "check": False, "group": "psw-service", "permissions": PERMISSIONS, "ours": OURS, "consumers": wanted}
         return glance.glance(request, lambda query, values: database.execute(query, values).fetchall(), "?")
 
     return call
@@ -66,6 +68,7 @@ def test_a_key_with_all_that_was_promised_is_valid(look, state):
         "UPDATE \"group\" SET permissions = '{}'",
         'UPDATE "group" SET permissions = \'{"features": {"api_keys": true, "web_search": true}}\'',
         "UPDATE \"group\" SET name = 'renamed'",
+        "INSERT INTO \"user\" VALUES ('two', 'psw: two', 'psw-two@psw.local', 'user', 300)",
     ],
 )
 def test_whatever_differs_is_left_to_the_orm(database, look, change):
@@ -84,6 +87,13 @@ def test_other_wishes_than_what_is_there_are_left_to_the_orm(look, key, role):
 @pytest.mark.parametrize("state", ["rotated", "absent"])
 def test_what_shall_change_something_is_left_to_the_orm(look, state):
     assert look(state=state) is None
+
+
+def test_people_are_nobody_that_is_left_over(database, look):
+    people = "('anna', 'anna', 'anna@psw.local', 'user', 300), ('ben', 'psw: ben', 'ben@home.example', 'user', 300)"
+    database.executescript(f'INSERT INTO "user" VALUES {people}')
+
+    assert look()
 
 
 def test_an_admin_needs_no_group(database, look):

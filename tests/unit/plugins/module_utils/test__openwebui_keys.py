@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _openwebui_keys as keys
 
 EMAIL = "psw-probe@psw.local"
+OURS = {"name": "psw: ", "email": "@psw.local"}
 
 
 class Table:
@@ -36,6 +37,9 @@ class Table:
 
     def _get_user_api_key_by_id(self, user):
         return self.keys.get(user)
+
+    def _get_users(self):
+        return {"users": self.accounts, "total": len(self.accounts)} if self.waits else list(self.accounts)
 
     def _insert_new_auth(self, email, password, name, role):
         assert password == ""
@@ -92,11 +96,12 @@ def ask(table):
     groups = SimpleNamespace(Groups=table, GroupForm=dict, GroupUpdateForm=dict)
     webui = keys.OpenWebUI(SimpleNamespace(Users=table), SimpleNamespace(Auths=table), groups)
 
-    def call(key=None, state="present", *, check=False, role="user", email=EMAIL):
+    def call(key=None, state="present", *, check=False, role="user", email=EMAIL, ours=None):  # noqa: PLR0913 - the parts of a request
         consumer = {"consumer": "probe", "email": email, "name": "psw: probe", "role": role, "key": key}
         table.writes.clear()
-        request = {"state": state, "check": check, "group": "psw-service", "consumers": [consumer]}
-        return asyncio.run(keys.serve(webui, request))["consumers"][0]
+        request = {"state": state, "check": check, "group": "psw-service", "ours": ours, "consumers": [consumer]}
+        answers = asyncio.run(keys.serve(webui, request))["consumers"]
+        return answers if ours else answers[0]
 
     return call
 
@@ -172,6 +177,33 @@ def test_a_removed_consumer_leaves_neither_user_nor_key(table, ask):
     ask(ask()["key"], "absent")
 
     assert ([user.id for user in table.accounts], table.keys) == (["first"], {})
+
+
+def test_both_the_stored_and_the_live_key_are_named_as_dead_after_a_change(table, ask):
+    live = ask()["key"]
+
+    assert ask("sk-stored", "rotated")["old"] == sorted([live, "sk-stored"])
+
+
+def test_accounts_of_consumers_that_are_gone_are_removed_and_people_stay(table, ask):
+    key = ask()["key"]
+    for name, email in (("psw: past", "psw-past@psw.local"), ("psw: first", "psw-first@home.example"), ("Anna", "anna@psw.local")):
+        table.accounts.append(SimpleNamespace(id=name, email=email, name=name, role="user"))
+    table.keys["psw: past"] = "sk-past"
+
+    planned = ask(key, ours=OURS, check=True)
+    assert table.writes == []
+    done = ask(key, ours=OURS)
+
+    assert [(item["consumer"], item["status"], item["changed"]) for item in planned] == [("probe", "valid", False), ("past", "removed", True)]
+    assert (done[1]["old"], table.writes, table.keys) == (["sk-past"], ["removal"], {"id-1": key})
+    assert [user.id for user in table.accounts] == ["first", "id-1", "psw: first", "Anna"]
+
+
+def test_the_first_account_is_no_leftover(table, ask):
+    table.accounts[0].name, table.accounts[0].email = "psw: admin", "admin@psw.local"
+
+    assert len(ask(ours=OURS)) == 1
 
 
 def test_the_first_account_is_never_made_here(table, ask):

@@ -7,7 +7,7 @@ import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.psw.ai.plugins.module_utils import _openwebui_glance, _openwebui_keys
+from ansible_collections.psw.ai.plugins.module_utils import _openwebui_glance, _openwebui_keys, _openwebui_proof
 from ansible_collections.psw.ai.plugins.modules import openwebui_service_key
 
 STORED = "sk-11111111111111111111111111111111"
@@ -40,7 +40,7 @@ def run(tmp_path, monkeypatch, capsys):
 
 
 def request_in(text):
-    return json.loads(ast.literal_eval(text.partition('["main"](')[2].splitlines()[0].removesuffix(")")))
+    return json.loads(next(ast.literal_eval(item.value) for item in ast.parse(text).body if isinstance(item, ast.Assign)))
 
 
 def test_key_and_code_go_in_on_stdin_and_the_command_line_is_always_the_same(run):
@@ -89,6 +89,6 @@ def test_a_first_run_in_check_mode_foretells_the_keys(run):
 
 
 def test_the_script_never_sets_what_makes_the_image_move_its_data_away():
-    code = "".join(ast.dump(ast.parse(inspect.getsource(part))) for part in (_openwebui_glance, _openwebui_keys))
+    code = "".join(ast.dump(ast.parse(inspect.getsource(part))) for part in (_openwebui_glance, _openwebui_keys, _openwebui_proof))
 
     assert "FROM_INIT_PY" not in code

@@ -57,14 +57,14 @@ def test_a_stack_that_loses_an_app_becomes_what_is_left_of_it():
 
 def test_a_node_gets_a_line_of_its_own():
     text = "nodes: {} # mine\ndomain: x.y\n"
-    assert _edit.edited(text, lambda tree: _edit.set_node(tree, "pve1", {"host": "h", "port": 2222})) == (
+    assert _edit.edited(text, lambda tree: _edit.set_entry(tree, "nodes", "pve1", {"host": "h", "port": 2222})) == (
         "nodes: # mine\n  pve1: {host: h, port: 2222}\ndomain: x.y\n"
     )
 
 
 def test_a_further_node_leaves_the_others_as_they_are():
     text = "nodes:\n  # the big one\n  pve1:\n    host: 'a' # rack\ndomain: x.y\n"
-    assert _edit.edited(text, lambda tree: _edit.set_node(tree, "pve2", {"host": "b"})) == (
+    assert _edit.edited(text, lambda tree: _edit.set_entry(tree, "nodes", "pve2", {"host": "b"})) == (
         "nodes:\n  # the big one\n  pve1:\n    host: 'a' # rack\n  pve2: {host: b}\ndomain: x.y\n"
     )
 

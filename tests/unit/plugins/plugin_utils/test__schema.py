@@ -50,7 +50,7 @@ def test_what_is_right_passes(text):
         (HEAD + "aps: []\n", "psw.yml:3: unknown key 'aps', did you mean 'apps'?"),
         (
             HEAD + "zebra: 1\n",
-            "psw.yml:3: unknown key 'zebra', known keys: apps, domain, gpu, network, nodes, plugin, schema, sso, storage",
+            "psw.yml:3: unknown key 'zebra', known keys: apps, consumers, domain, gpu, network, nodes, plugin, schema, sso, storage",
         ),
         (HEAD + "nodes:\n  pve1: {hots: x}\n", "psw.yml:4: unknown key 'hots' in nodes.pve1, did you mean 'host'? (and 1 more in this file)"),
         (HEAD + "nodes:\n  pve1: {}\n", "psw.yml:4: nodes.pve1 lacks the key 'host'"),

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prove keys by asking the running Open WebUI: a new one opens the API, an old one gets 401.
+
+Like _openwebui_keys.py, this one only runs inside the container, where the server answers on the loopback address.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+
+PATH = "/api/models"
+OPEN, DEAD = 200, 401
+ONE_ANSWER = 60  # seconds; the list of models waits for the engines
+SOON = 1.0  # seconds in which an old key has to be dead
+
+
+def status(key):
+    """Return the status that the server answers to a key."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("PORT") or 8080), timeout=ONE_ANSWER)
+    try:
+        connection.request("GET", PATH, headers={"Authorization": f"Bearer {key}"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def doubt_about(new, old):
+    """Return what is wrong with the keys in a sentence, or None."""
+    try:
+        if new and (found := status(new)) != OPEN:
+            return f"its new key is stored, and Open WebUI answers it with {found} instead of {OPEN}"
+        for key in old:
+            end = time.monotonic() + SOON
+            while (found := status(key)) != DEAD and time.monotonic() < end:
+                time.sleep(0.05)
+            if found != DEAD:
+                return f"its old key still gets {found} from Open WebUI instead of {DEAD}"
+    except (OSError, http.client.HTTPException) as exc:
+        return f"its key was changed, and Open WebUI could not be asked about it: {exc}"
+    return None
+
+
+def main(answers):
+    """Note a doubt in each answer that there is one about; the old keys leave it."""
+    for answer in answers:
+        old = answer.pop("old", [])
+        sentence = doubt_about(answer.get("key"), old)
+        if sentence:
+            answer["doubt"] = sentence

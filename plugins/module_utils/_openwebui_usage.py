@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How old the keys are, when they were last used and how much, from Open WebUI's database and its audit log.
+
+Open WebUI never notes the use of a key itself. It notes when an account was last active, and a service user does nothing but use its key; and the audit
+log has a line per model call, with its tokens and without what was said. Like _openwebui_keys.py, this only runs inside the container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+
+MARK = "psw-answer:"
+DATA = "/app/backend/data"  # as in _openwebui_glance.py
+TIMES = 'SELECT u.email, k.created_at, u.last_active_at, u.created_at FROM "user" u JOIN api_key k ON k.user_id = u.id'
+
+
+def times(connection):
+    """Return {email: when its key was made, and when it was last used} in seconds; an account is active when it is made, which is no use."""
+    cursor = connection.cursor()
+    cursor.execute(TIMES)
+    return {email: {"created_at": made, "last_used_at": active if active and active > born else None} for email, made, active, born in cursor.fetchall()}
+
+
+def logged(lines):
+    """Return {email: requests and tokens} from lines of the audit log."""
+    found = {}
+    for line in lines:
+        with contextlib.suppress(ValueError, AttributeError, TypeError):
+            entry = json.loads(line)
+            counts = found.setdefault(entry["user"]["email"], {"requests": 0, "tokens": 0})
+            if (entry.get("extra") or {}).get("event") == "model_usage":
+                counts["tokens"] += int((entry.get("usage") or {}).get("total_tokens") or 0)
+            elif "/chat/completions" in (entry.get("request_uri") or ""):
+                counts["requests"] += 1
+    return found
+
+
+def audit_log(environment):
+    """Yield the lines of the audit log, those of its older files first."""
+    current = environment.get("AUDIT_LOGS_FILE_PATH") or f"{environment.get('DATA_DIR') or DATA}/audit.log"
+    stem, ending = os.path.splitext(current)
+    for file in [*sorted(glob.glob(f"{glob.escape(stem)}.*{ending}")), current]:
+        with contextlib.suppress(OSError), open(file, encoding="utf-8", errors="replace") as stream:
+            yield from stream
+
+
+def main(database):
+    """Return the answer as one marked line of JSON."""
+    connection, _mark = database(os.environ)
+    with contextlib.closing(connection):
+        used = times(connection)
+    counts = logged(audit_log(os.environ))
+    nothing = {"requests": 0, "tokens": 0}
+    return MARK + json.dumps({"usage": {email: {**when, **counts.get(email, nothing)} for email, when in used.items()}})

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who holds an Open WebUI service key: apps, by the catalogue, and the user's own programs, by ``consumers`` in ``psw.yml``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.psw.ai.plugins.plugin_utils import _edit
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
+from ansible_collections.psw.ai.plugins.plugin_utils._files import shown
+from ansible_collections.psw.ai.plugins.plugin_utils._near import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
+    from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
+
+GIVES_KEYS = "openwebui"
+ROLE = "user"
+
+
+def consumers(project: Project, catalog: Catalog, apps: Iterable[str]) -> list[dict[str, str]]:
+    """Return every consumer when these apps run: its name, its secret's name, its account, and the app it is part of, if any."""
+    apps = list(apps)
+    if GIVES_KEYS not in apps:
+        return []
+    wishes = project.wishes["consumers"]
+    known = of_apps(catalog)
+    ours = [{**item, "role": role_of(wishes, item["consumer"], item["role"]), "app": known[item["consumer"]]} for item in catalog.consumers(apps)]
+    return ours + [own(name, role_of(wishes, name)) for name in sorted(wishes) if name not in known]
+
+
+def own(name: str, role: str = ROLE) -> dict[str, str]:
+    """Return a program of the user's as a consumer."""
+    return {"consumer": name, "secret": f"{name.replace('-', '_')}_openwebui_service_key", "email": f"psw-{name}@psw.local", "role": role}
+
+
+def role_of(wishes: dict[str, Any], name: str, default: str = ROLE) -> str:
+    """Return the role that ``psw.yml`` gives a consumer."""
+    return str((wishes.get(name) or {}).get("role") or default)
+
+
+def of_apps(catalog: Catalog) -> dict[str, str]:
+    """Return the consumers that the catalogue knows, each with its app."""
+    return {consumer: app for app, entry in catalog.apps.items() for consumer in entry.get("service_keys", {})}
+
+
+def add(project: Project, catalog: Catalog, name: str, role: str) -> bool:
+    """Write one of the user's programs into ``psw.yml``; False when it stood there already just so."""
+    taken = {**of_apps(catalog), **{app: app for app in catalog.apps}}
+    if name in taken:
+        raise ProjectError(f"{name} is taken by the app {taken[name]}", "take another name for your program")
+    wishes = project.wishes["consumers"]
+    if name in wishes:
+        if role_of(wishes, name) != role:
+            raise ProjectError(f"{project.document.at(('consumers', name))}: there is a consumer {name} already, with another role", "change it there by hand")
+        return False
+    project.edit(lambda tree: _edit.set_entry(tree, "consumers", name, {"role": role} if role != ROLE else {}))
+    return True
+
+
+def remove(project: Project, name: str) -> None:
+    """Take one of the user's programs out of ``psw.yml``."""
+    wishes = project.wishes["consumers"]
+    if name not in wishes:
+        hint = "" if wishes else "there is none; an app's key goes with the app: psw app remove"
+        raise ProjectError(f"{shown(project.path / 'psw.yml')}: {unknown('consumer', name, wishes)}", hint)
+    project.edit(lambda tree: _edit.remove_entry(tree, "consumers", name))
