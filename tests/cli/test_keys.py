@@ -105,7 +105,9 @@ def test_new_keys_come_one_by_one_or_all_at_once(psw, house, live):
     answer = psw("deploy", "reset", "one")
     after = live()
 
-    assert answer.stdout.startswith("new keys for one; the old ones get 401\nput the new ones into your own programs:\n  psw secrets show one.one_openwebui_service_key\n")
+    assert answer.stdout.startswith(
+        "new keys for one; the old ones get 401\nput the new ones into your own programs:\n  psw secrets show one.one_openwebui_service_key\n"
+    )
     assert {email for email in after if after[email] != before[email]} == {"psw-one@psw.local"}
     assert stored(house)["one"] == {"one_openwebui_service_key": after["psw-one@psw.local"]}
     assert psw("deploy", "reset").stdout.startswith("new keys for probe, one, two; the old ones get 401\n")
