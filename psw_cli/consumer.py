@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from ansible_collections.psw.ai.plugins.plugin_utils import _consumers
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets
 
 from psw_cli import exits
@@ -50,7 +51,11 @@ def consumer() -> None:
 
 def names_of(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the user's programs that begin like this, for the shell's completion."""
-    return [name for name in opened(ctx.ensure_object(Settings)).wishes["consumers"] if name.startswith(incomplete)]
+    try:
+        known = opened(ctx.ensure_object(Settings)).wishes["consumers"]
+    except PswError:
+        return []  # whoever presses Tab is not told what is wrong with the project
+    return [name for name in known if name.startswith(incomplete)]
 
 
 @click.command(cls=Verb, ansible_args=True)

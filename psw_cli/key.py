@@ -11,6 +11,7 @@ import click
 from ansible_collections.psw.ai.plugins.plugin_utils import _targets
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._consumers import GIVES_KEYS, consumers
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 
 from psw_cli import exits
 from psw_cli.base import Nouns, Settings, Verb
@@ -21,8 +22,6 @@ from psw_cli.play import Job, perform
 from psw_cli.projects import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
 PLAYBOOK = "psw.ai.keys"
@@ -78,10 +77,13 @@ def ago(moment: float | None, now: float) -> str | None:
     return f"{passed // size} {unit}"
 
 
-def names_of(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Iterable[str]:
+def names_of(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the consumers that begin like this, for the shell's completion."""
-    project = opened(ctx.ensure_object(Settings))
-    known = consumers(project, Catalog.load(), (project.plan or {"apps": {}})["apps"])
+    try:
+        project = opened(ctx.ensure_object(Settings))
+        known = consumers(project, Catalog.load(), (project.plan or {"apps": {}})["apps"])
+    except PswError:
+        return []  # whoever presses Tab is not told what is wrong with the project
     return [item["consumer"] for item in known if item["consumer"].startswith(incomplete)]
 
 

@@ -106,7 +106,7 @@ def test_the_shell_completes(monkeypatch, psw, project, line, offered):
     assert complete(monkeypatch, psw, line) == offered
 
 
-@pytest.mark.parametrize("line", ["psw node show ", "psw nosuch ", "psw deploy reset "])
+@pytest.mark.parametrize("line", ["psw node show ", "psw nosuch ", "psw deploy reset ", "psw consumer remove "])
 def test_whoever_presses_tab_hears_no_complaint(monkeypatch, psw, line):
     monkeypatch.setenv("_PSW_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", line)
