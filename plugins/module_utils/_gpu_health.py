@@ -16,6 +16,7 @@ from ansible_collections.psw.ai.plugins.module_utils._gpu_health_layers import c
 CONVERGE = "psw deploy converge"
 NODE_UNIT = "systemctl restart psw-nvidia"
 TARGET_UNIT = "systemctl restart psw-nvidia-cdi"
+UDEV = "udevadm trigger --settle --subsystem-match=drm --subsystem-match=kfd"
 NO_GUEST = "so guests that use it do not start, or start without it"
 _GROUPS = ("render", "video")
 
@@ -118,8 +119,9 @@ def _drm_node(record, facts, setup):
     if found:
         return found  # device nodes and topology are the driver's
     found += missing_devices(facts["devices"], setup, there=False, why=NO_GUEST)
-    changed = _group_numbers(own, facts["groups"], setup)
-    found += changed or wrong_groups(facts["devices"], facts["groups"], "udevadm trigger --settle", there=True)
+    # First the nodes, which a reboot would have put right, then the record.
+    found += wrong_groups(facts["devices"], facts["groups"], UDEV, there=True)
+    found += _group_numbers(own, facts["groups"], setup)
     with_rocm = record["vendor"] == "amd" and own.get("backend") != "vulkan"
     return found + (_compute(record, facts["kfd"], setup) if with_rocm else [])
 

@@ -39,14 +39,13 @@ def missing_devices(devices, heal, there, why):
 
 
 def wrong_groups(devices, groups, heal, there):
-    """Return the device nodes that do not belong to the group that may use them; a group that is not there has no opinion."""
-    found = []
+    """Return the device nodes that do not belong to the group that may use them, as one finding; a group that is not there has no opinion."""
+    wrong = []
     for path, device in devices.items():
         group = next((group for start, group in _GROUP_OF_NODE.items() if path.startswith(start)), None)
-        gid = groups.get(group)
-        if device and gid is not None and device["gid"] != gid:
-            found.append(finding("device_gid", f"{path} belongs to the group number {device['gid']}, and {group} is {gid} here", heal, there=there))
-    return found
+        if device and device["gid"] != groups.get(group, device["gid"]):
+            wrong.append(f"{path} belongs to the group number {device['gid']}, and {group} is {groups[group]} here")
+    return [finding("device_gid", "; ".join(wrong), heal, there=there)] if wrong else []
 
 
 def closed(devices, heal):

@@ -157,7 +157,13 @@ FAULTS = [
     ("an NVIDIA node", "the CDI spec was cut off", {"cdi.specs": {SPEC_PATH: SPEC[:40]}}, ["cdi_invalid"]),
     ("an NVIDIA node", "the CDI spec is not understood", {"cdi.listed": []}, ["cdi_invalid"]),
     ("an NVIDIA node", "nvidia-smi hangs", {"silent": True}, ["driver_silent"]),
-    ("an AMD node", "the render group has another number", {"groups.render": 992}, ["group_changed"]),
+    ("an AMD node", "the render group was renumbered", {"groups.render": 992}, ["device_gid", "group_changed"]),
+    (
+        "an AMD node",
+        "the render group was renumbered before the last reboot",
+        {"groups.render": 992, "devices./dev/kfd.gid": 992, "devices./dev/dri/renderD128.gid": 992},
+        ["group_changed"],
+    ),
     ("an AMD node", "the render group is gone", {"groups.render": GONE}, ["group_changed"]),
     ("an AMD node", "a device node is another group's", {"devices./dev/kfd.gid": 104}, ["device_gid"]),
     ("an AMD node", "the kfd node is missing", {"devices./dev/kfd": None}, ["device_missing"]),
@@ -172,7 +178,7 @@ FAULTS = [
     ("an NVIDIA target", "the node's module was loaded again", {"uvm_major": 509}, ["device_stale"]),
     ("an NVIDIA target", "nobody knows the uvm's number", {"uvm_major": None}, []),
     ("an NVIDIA target", "the node's module is not loaded", {"loaded": None}, ["module_not_loaded"]),
-    ("an AMD target", "the render group has another number here", {"groups.render": 105}, ["device_gid", "device_gid"]),
+    ("an AMD target", "the render group has another number here", {"groups.render": 105}, ["device_gid"]),
     ("an AMD target", "the render node is not passed through", {"devices./dev/dri/renderD128": None}, ["device_missing"]),
 ]
 

@@ -100,8 +100,10 @@ def test_a_render_group_with_another_number_is_named(health, node, name, record)
     machine = node(name, record)
     machine.groups(render=992, video=44)
     said = health(machine.record, machine.root)
-    assert ids(said) == ["group_changed"]
-    assert "the group render has the number 992, and 0 is recorded" in said["findings"][0]["message"]
+    nodes = record[record["vendor"]]["devices"]
+    assert ids(said) == ["device_gid", "group_changed"]
+    assert "the group render has the number 992, and 0 is recorded" in said["findings"][-1]["message"]
+    assert said["findings"][0]["message"] == "; ".join(f"{path} belongs to the group number 0, and render is 992 here" for path in nodes)
 
 
 @pytest.mark.parametrize(("name", "record"), [("rx_7900_xtx", AMD), ("arc_b580", INTEL)])
@@ -129,7 +131,7 @@ def test_a_card_in_another_slot_is_named_with_its_new_place(health, node):
 def test_in_a_target_the_groups_are_its_own(health, node):
     machine = node("rx_7900_xtx", AMD)
     machine.groups(render=105)
-    assert ids(health(machine.record, machine.root, place="target")) == ["device_gid", "device_gid"]
+    assert ids(health(machine.record, machine.root, place="target")) == ["device_gid"]
     machine.groups(render=ROOTS)
     assert ids(health(machine.record, machine.root, place="target")) == []
 
