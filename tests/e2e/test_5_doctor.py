@@ -8,10 +8,15 @@ import time
 
 import pytest
 
+from lab.lab import down, up
+from lab.project import LabProject
 from lab.state import NODE
+
+from .conftest import Machines
 
 pytestmark = pytest.mark.e2e
 LIMIT = 10
+AMD = "doctor-amd"
 VERSION, OTHER = "580.159.04", "580.159.03"
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 NEXT = "6.17.9-1-pve"
@@ -69,11 +74,27 @@ def healthy(project):
     return project
 
 
+@pytest.fixture
+def amd():
+    """A project whose node has an AMD card that is set up, in a lab of its own, and a shell on that node."""
+    down(AMD)  # what a killed run may have left
+    project = LabProject(up(AMD, "rx_7900_xtx"))
+    project.make()
+    project.run("node", "setup-gpu", NODE)
+    yield project, Machines(project).node
+    down(AMD)
+
+
 def asked(project):
     """Return (exit code, findings, how long that took)."""
     began = time.monotonic()
     done = project.run("doctor", "--json", check=False)
     return done.returncode, json.loads(done.stdout)["findings"], time.monotonic() - began
+
+
+def limit():
+    """Return the seconds that an answer may take: what else keeps this machine busy is not the doctor's."""
+    return LIMIT * max(1, os.getloadavg()[0] / os.cpu_count())
 
 
 def heal(project, command):
@@ -98,7 +119,7 @@ def test_a_fault_is_named_within_ten_seconds_and_healed_as_it_says(healthy, mach
     else:
         heal(healthy, findings[0]["heal"])
     assert (status, [(found["host"], found["id"]) for found in findings]) == (1, [(NODE if where == "node" else "psw-ai", expected)])
-    assert took < LIMIT * max(1, os.getloadavg()[0] / os.cpu_count())  # what else keeps this machine busy is not the doctor's
+    assert took < limit()
     assert asked(healthy)[:2] == (0, [])
 
 
@@ -123,3 +144,19 @@ def test_a_target_that_does_not_answer_does_not_hide_what_is_wrong_on_its_node(h
     finally:
         machines.node(f"{inside} 'systemctl start ssh'")
         machines.node("systemctl restart psw-nvidia")
+
+
+def test_a_renumbered_render_group_is_named_until_nodes_and_record_follow(amd):
+    project, shell = amd
+    assert asked(project)[:2] == (0, [])
+
+    shell("groupmod --gid 1234 render")
+    status, findings, took = asked(project)
+    assert (status, [found["id"] for found in findings]) == (1, ["device_gid", "group_changed"])
+    assert took < limit()
+
+    shell("chgrp render /dev/kfd /dev/dri/renderD128")  # as udev does at a boot
+    assert [found["id"] for found in asked(project)[1]] == ["group_changed"]
+
+    heal(project, findings[1]["heal"])
+    assert asked(project)[:2] == (0, [])
