@@ -39,6 +39,17 @@ def split(steps, restarts):
     return early[:packages], early[packages:], late
 
 
+def tools_first(steps):
+    """Return the steps with compiler, DKMS and headers installed before the driver's packages, which build modules while apt configures them."""
+    ordered = []
+    for step in steps:
+        tools = [name for name in step.args["names"] if not name.startswith(("nvidia-", "libnvidia-", "libcuda"))] if step.op == "install" else []
+        if tools and tools != step.args["names"]:
+            ordered.append(plan_steps.Step("install", " ".join(tools), dict(step.args, names=tools)))
+        ordered.append(step)
+    return ordered
+
+
 def driver_diff(found, todo, version, kernel_modules, source):
     """Return the diff of the driver itself, as a list that is empty when it stays."""
     if not (todo["leave"] or todo["install"] or todo["build"]):
@@ -95,7 +106,7 @@ def carry_out(params, keys, steps, found):
             if wanted:
                 _nvidia_packages.fetch(wanted)
             _nvidia_packages.leave(todo["leave"], found["packages"])
-        perform(packages)
+        perform(tools_first(packages))
         if nouveau:
             _boot_images.rebuild()
         if not (nouveau and source == _nvidia.RUN):  # NVIDIA's installer refuses to run beside nouveau

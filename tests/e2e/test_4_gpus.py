@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from lab import services
+from lab import nvidia_packages, services
 from lab.lab import down, restart, up
 from lab.project import LabProject
 from lab.state import NODE
@@ -31,8 +31,8 @@ class Machine:
         command = ["ssh", *options, "-i", self.lab.key, f"root@{self.lab.node_address}", script]
         return subprocess.run(command, check=check, capture_output=True, text=True, timeout=300).stdout
 
-    def setup(self):
-        done = self.project.run("node", "setup-gpu", NODE, "--json", check=False)
+    def setup(self, *options):
+        done = self.project.run("node", "setup-gpu", NODE, "--json", *options, check=False)
         return done.returncode, json.loads(done.stdout)
 
     def files(self):
@@ -98,8 +98,10 @@ def test_what_goes_wrong_on_the_way_is_said_and_the_next_run_finishes(machine):
     status, said = waiting.setup()
     assert (status, "is damaged or was cut off" in said["error"]["message"]) == (1, True)
     assert waiting.shell("ls /usr/bin/nvidia-smi /var/cache/psw/nvidia", check=False).split() == ["/var/cache/psw/nvidia:"]
+    assert waiting.shell("dpkg -l dkms proxmox-default-headers 2>/dev/null | grep -c ^ii", check=False).strip() == "0"
     file.write_bytes(whole)
 
+    waiting.shell("apt-get -qq update && apt-get -qqy --no-install-recommends install proxmox-headers-6.17.2-1-pve")
     headers = "/usr/src/linux-headers-6.17.2-1-pve/include"
     waiting.shell(f"mv {headers} {headers}.away")
     status, said = waiting.setup()
@@ -110,6 +112,27 @@ def test_what_goes_wrong_on_the_way_is_said_and_the_next_run_finishes(machine):
     assert waiting.setup()[0] == 0
     for kernel in ("6.17.2-1-pve", "6.17.4-2-pve"):
         assert waiting.shell(f"modinfo -k {kernel} -F vermagic nvidia").split()[0] == kernel
+
+
+def test_a_driver_from_the_repository_survives_a_broken_download_and_is_replaced_only_with_consent(machine):
+    packaged = machine("rtx_5090")
+    deb = services.www(packaged.lab) / nvidia_packages.PLACE / "nvidia-kernel-open-dkms_590.48.01-1_amd64.deb"
+    whole = deb.read_bytes()
+    deb.write_bytes(whole[: len(whole) // 2])
+    status, said = packaged.setup("--driver-branch", "590")
+    assert (status, "apt cannot install" in said["error"]["message"]) == (1, True)
+    assert packaged.shell("ls /usr/bin/nvidia-smi", check=False) == ""
+    deb.write_bytes(whole)
+
+    assert packaged.setup("--driver-branch", "590")[0] == 0
+    assert "driver_version: 590.48.01\n  source: nvidia_repo\n  kernel_modules: open\n" in packaged.record
+    assert packaged.setup()[1]["changed"] == 0
+
+    before = packaged.files()
+    status, said = packaged.setup("--driver-branch", "580")
+    assert (status, said["refusal"]["code"]) == (3, "driver_change_unconfirmed")
+    assert "is a downgrade of the installed 590.48.01" in said["refusal"]["message"]
+    assert packaged.files() == before
 
 
 def test_libraries_that_do_not_fit_take_the_gpu_away_from_podman_until_a_converge(project, machines):

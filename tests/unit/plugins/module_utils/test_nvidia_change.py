@@ -88,6 +88,12 @@ def test_packages_come_after_their_repository_and_what_needs_the_driver_after_it
     assert ops(late) == ["note", "write", "reload", "enable", "restart", "note"]
 
 
+def test_what_builds_modules_is_installed_before_the_packages_that_build_them():
+    names = ["dkms", "gcc", "nvidia-kernel-open-dkms=590.48.01-1", "proxmox-headers-6.17.2-1-pve"]
+    steps = [Step("install", " ".join(names), {"names": names, "recommends": False})]
+    assert [step.args["names"] for step in _nvidia_job.tools_first(steps)] == [["dkms", "gcc", "proxmox-headers-6.17.2-1-pve"], names]
+
+
 def test_headers_are_wished_for_every_installed_kernel():
     params = {"packages": ["dkms"], "headers": True, "files": [], "units": []}
     found = {"modules": {"6.17.2-1-pve": {}, "6.17.4-2-pve": {}}}
