@@ -12,6 +12,7 @@ from ansible_collections.psw.ai.plugins.module_utils._finding import finding, id
 from ansible_collections.psw.ai.plugins.module_utils._gpu import WORKING_DRIVERS
 from ansible_collections.psw.ai.plugins.module_utils._gpu_health_cards import LOST, cards, label
 from ansible_collections.psw.ai.plugins.module_utils._gpu_health_layers import cdi, closed, missing_devices, toolkit, userspace, wrong_groups
+from ansible_collections.psw.ai.plugins.module_utils._nvidia_change import SOURCES
 
 CONVERGE = "psw deploy converge"
 NODE_UNIT = "systemctl restart psw-nvidia"
@@ -59,12 +60,9 @@ def _loaded_module(own, driver, found, setup):
 
 def _driver_source(own, driver, setup):
     """Return whether the driver came the recorded way: two ways of installing break each other at the next upgrade."""
-    there = "run" if driver["by_run"] else "packages"
-    recorded = "run" if own.get("source") == "run" else "packages"
-    if not (own.get("source") and driver["userspace"]) or there == recorded:
+    if None in (own.get("source"), driver["source"]) or driver["source"] == own["source"]:
         return []
-    names = {"run": "NVIDIA's .run file", "packages": "packages"}
-    return [finding("driver_source", f"the driver was installed from {names[there]}, and {names[recorded]} is recorded", setup)]
+    return [finding("driver_source", f"the driver was installed from {SOURCES[driver['source']]}, and {own['source']} is the recorded source", setup)]
 
 
 def _nvidia_node(record, facts, setup):

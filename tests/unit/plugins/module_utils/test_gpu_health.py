@@ -73,7 +73,7 @@ def cdi_facts():
 
 
 def nvidia_node():
-    driver = {"kernel": KERNEL, "userspace": VERSION, "by_run": True, "modules": {KERNEL: dict(MODULE)}, "loaded": VERSION, "loaded_flavour": "open"}
+    driver = {"kernel": KERNEL, "userspace": VERSION, "source": "run", "modules": {KERNEL: dict(MODULE)}, "loaded": VERSION, "loaded_flavour": "open"}
     return {
         "gpus": [gpu(CARD)],
         "secure_boot": "disabled",
@@ -145,7 +145,7 @@ FAULTS = [
     ("an NVIDIA node", "nouveau took the card", {"gpus": [gpu(CARD, driver="nouveau")]}, ["driver_not_bound"]),
     ("an NVIDIA node", "the libraries are a point release off", {"driver.userspace": OTHER}, ["userspace_version"]),
     ("an NVIDIA node", "the libraries are gone", {"driver.userspace": None}, ["userspace_version"]),
-    ("an NVIDIA node", "packages took over from the .run file", {"driver.by_run": False}, ["driver_source"]),
+    ("an NVIDIA node", "packages took over from the .run file", {"driver.source": "nvidia_repo"}, ["driver_source"]),
     ("an NVIDIA node", "the toolkit was upgraded", {"toolkit": "1.21.0-1"}, ["toolkit_version"]),
     ("an NVIDIA node", "the toolkit is gone", {"toolkit": None, "cdi.listed": None}, ["toolkit_version"]),
     ("an NVIDIA node", "the uvm node is missing", {"devices./dev/nvidia-uvm": None, "cdi.absent": ["/dev/nvidia-uvm"]}, ["device_missing"]),

@@ -25,6 +25,12 @@ INTEL = {
     "gpus": [{"address": "0000:03:00.0", "id": "8086:e20b", "name": "Arc B580"}],
     "intel": {"driver": "xe", "render_gid": ROOTS, "devices": ["/dev/dri/renderD128"]},
 }
+NVIDIA = {
+    "vendor": "nvidia",
+    "secure_boot": "disabled",
+    "gpus": [{"address": "0000:01:00.0", "id": "10de:2503", "name": "GeForce RTX 3060"}],
+    "nvidia": {"driver_version": "580.159.04", "source": "run", "cdi_spec": "/etc/cdi/nvidia.yaml", "devices": ["/dev/nvidia0"]},
+}
 
 
 class Node:
@@ -134,6 +140,12 @@ def test_in_a_target_the_groups_are_its_own(health, node):
     assert ids(health(machine.record, machine.root, place="target")) == ["device_gid"]
     machine.groups(render=ROOTS)
     assert ids(health(machine.record, machine.root, place="target")) == []
+
+
+def test_an_nvidia_node_without_its_driver_is_told_the_deepest_layer(health, node, monkeypatch):
+    monkeypatch.setattr("ansible_collections.psw.ai.plugins.module_utils._gpu_health_facts._answer", lambda _argv: None)
+    machine = node("rtx_3060", NVIDIA)
+    assert ids(health(machine.record, machine.root))[0] == "module_on_disk"
 
 
 def test_an_empty_machine_gets_an_answer(health, tmp_path):
