@@ -177,9 +177,13 @@ def main():
         if params["devices"] is not None:
             params["devices"] = check_devices(params["devices"])
         container = Container(Pve(module, params["node"]), params, check_mode=module.check_mode)
-        module.exit_json(**(container.present() if params["state"] == "present" else container.absent()))
+        result = container.present() if params["state"] == "present" else container.absent()
     except PswModuleError as exc:
         module.fail_json(**exc.result())
+    if module.check_mode and params["state"] == "present" and result["address"] is None:
+        name = params["hostname"]
+        module.warn(f"{name} does not run yet: a run without --check would create or start it; what happens inside cannot be foretold before")
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

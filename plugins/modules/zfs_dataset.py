@@ -89,7 +89,7 @@ created:
   returned: success
   type: bool
 notes:
-  description: What was left as it is, and why.
+  description: What was left as it is, and why. Each is shown as a warning too.
   returned: success
   type: list
   elements: str
@@ -122,9 +122,12 @@ def main():
     if unquoted:
         module.fail_json(msg='these properties need quotes in YAML, as in compression: "off": %s' % ", ".join(unquoted))
     try:
-        module.exit_json(**Dataset(Zfs(module), module.params, check_mode=module.check_mode).present())
+        result = Dataset(Zfs(module), module.params, check_mode=module.check_mode).present()
     except PswModuleError as exc:
         module.fail_json(**exc.result())
+    for note in result["notes"]:
+        module.warn(f"{result['dataset']}: {note}")
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":
