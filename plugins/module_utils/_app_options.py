@@ -38,6 +38,7 @@ SPEC = {
     "secrets": list_of({"name": {"type": "str", "required": True}, "value": {"type": "str", "required": True, "no_log": True}}, no_log=False),
     "images": {"type": "list", "elements": "str", "default": []},
     "units": list_of({"name": {"type": "str", "required": True}, "content": {"type": "str", "required": True}}),
+    "only_apps": {"type": "list", "elements": "str"},
     "requires": {"type": "dict", "options": {key: {"type": "str"} for key in ("storage_driver", "network_backend", "runtime")}},
     "environment": {"type": "dict", "default": {}},
     "ready": list_of(_READY),
@@ -53,6 +54,12 @@ def _by_name(entries, value, what):
             raise PswModuleError(f"{what} {entry['name']} is named twice")
         found[entry["name"]] = entry[value]
     return found
+
+
+def nothing(name):
+    """Return the wishes of an app that shall go: no more than its name is needed."""
+    empty = {key: {} for key in ("secrets", "units", "requires", "environment")}
+    return {"name": name, "state": "absent", "paths": [], "images": [], "ready": [], "ready_timeout": 0, **empty}
 
 
 def read(params):

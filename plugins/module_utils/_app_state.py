@@ -44,14 +44,18 @@ def _write_note(step):
         files.remove(Step("remove", path))
 
 
+def noted_apps():
+    """Return the names of the apps that are noted on this machine."""
+    try:
+        return sorted(entry[:-5] for entry in os.listdir(NOTES) if entry.endswith(".json") and not entry.startswith("."))
+    except OSError:
+        return []
+
+
 def _others(name):
     """Return {kind: {thing: app}} of what all other apps own."""
     owned = {key: {} for key in OWNED}
-    try:
-        apps = sorted(entry[:-5] for entry in os.listdir(NOTES) if entry.endswith(".json") and not entry.startswith("."))
-    except OSError:
-        return owned
-    for app in apps:
+    for app in noted_apps():
         note = read_note(app) if app != name else {}
         for key in OWNED:
             owned[key].update(dict.fromkeys(note.get(key, []), app))

@@ -81,6 +81,12 @@ options:
     suboptions:
       name: {description: 'File name, ending in C(.container), C(.network) or C(.volume).', type: str, required: true}
       content: {description: The text of the unit., type: str, required: true}
+  only_apps:
+    description:
+      - The apps that may be on this machine besides this one. Each other one that is noted here is removed as by O(state=absent), so its data and volumes stay.
+      - When it is not given, other apps are left alone.
+    type: list
+    elements: str
   requires:
     description: How podman must work here. Otherwise nothing is done.
     type: dict
@@ -150,7 +156,7 @@ import contextlib
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils import _app_options
 from ansible_collections.psw.ai.plugins.module_utils._app import plan_app
-from ansible_collections.psw.ai.plugins.module_utils._app_state import await_ready, check_environment, gather, perform, refused_units
+from ansible_collections.psw.ai.plugins.module_utils._app_state import await_ready, check_environment, gather, noted_apps, perform, refused_units
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
 from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
@@ -188,16 +194,26 @@ def texts(paths):
     return found
 
 
+def wishes(params):
+    """Return what is wished for, app by app: those that must go, then the app itself."""
+    own = _app_options.read(params)
+    kept = {own["name"], *(noted_apps() if params["only_apps"] is None else params["only_apps"])}
+    return [_app_options.nothing(name) for name in noted_apps() if name not in kept] + [own]
+
+
 def main():
     module = AnsibleModule(argument_spec=_app_options.SPEC, supports_check_mode=True)
     name = module.params["name"]
+    done = []
     try:
-        wish = _app_options.read(module.params)
-        with contextlib.nullcontext() if module.check_mode else one_at_a_time(f"app-{name}"):
-            result = converge(module, wish)
+        for wish in wishes(module.params):
+            name = wish["name"]
+            with contextlib.nullcontext() if module.check_mode else one_at_a_time(f"app-{name}"):
+                done.append(converge(module, wish))
     except PswModuleError as exc:
         module.fail_json(msg=f"app {name}: {exc}")
-    module.exit_json(**result)
+    before = {key: [entry for result in done for entry in result[key]] for key in ("actions", "diff")}
+    module.exit_json(**dict(done[-1], changed=any(result["changed"] for result in done), **before))
 
 
 if __name__ == "__main__":

@@ -225,3 +225,35 @@ def test_an_absent_app_leaves_its_data_and_nothing_else(running):
         assert not running.exists(path)
     assert running.run("podman", "secret", "exists", "hello_key", check=False).returncode == 1
     assert not running.module("quadlet_app", name="hello", state="absent")["changed"]
+
+
+def test_only_the_apps_that_may_be_here_stay(running, heal):
+    running.write("/srv/greeter/letters.db", "dear diary")
+    foretold = running.module("quadlet_app", check=True, **network(), only_apps=["hello"])
+    assert "stop greeter.service" in foretold["actions"]
+    assert running.run("systemctl", "is-active", "greeter").stdout == "active\n"
+    hello = running.invocation("hello")
+    assert heal({**network(), "only_apps": ["hello"]})["actions"] == foretold["actions"]
+    assert not running.exists("/etc/containers/systemd/greeter.container")
+    assert running.read("/srv/greeter/letters.db") == "dear diary"
+    assert running.invocation("hello") == hello
+
+
+def test_a_promise_is_kept_by_the_process_that_runs_and_not_by_its_unit(running, heal):
+    promised = {**app(more="Environment=CLOUD=0"), "environment": {"CLOUD": 0}}
+    heal(promised)
+    running.write("/etc/containers/systemd/hello.container.d/cloud.conf", "[Container]\nEnvironment=CLOUD=1\n")
+    running.run("systemctl", "daemon-reload")
+    running.run("systemctl", "restart", "hello")
+    assert "hello.service runs with settings that are not the promised ones: CLOUD is '1', not '0'" in running.module("quadlet_app", **promised)["msg"]
+    assert "A is None, not '1'" in running.module("quadlet_app", **{**promised, "environment": {"A": 1}})["msg"]
+    running.run("rm", "-r", "/etc/containers/systemd/hello.container.d")
+    running.run("systemctl", "daemon-reload")
+    running.run("systemctl", "restart", "hello")
+    heal(promised)
+    heal(app())
+
+
+def test_small_files_come_back_once_the_app_is_ready(running):
+    asked = {**app(), "returned_files": ["/etc/hello/web.conf", "/etc/hello/none"]}
+    assert running.module("quadlet_app", **asked)["returned"] == {"/etc/hello/web.conf": "greeting = hi\n"}
