@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.urls import open_url
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._openpgp import fingerprints
 from ansible_collections.psw.ai.plugins.module_utils._steps import Step, state_diff
+from ansible_collections.psw.ai.plugins.module_utils._web import download
 
 _LIMIT = 1 << 20  # a key has some kilobytes
 
@@ -33,11 +33,8 @@ def plan(keys):
 
 
 def _download(url):
-    try:
-        with open_url(url, timeout=30) as answer:
-            return answer.read(_LIMIT).decode("utf-8", "replace")
-    except Exception as exc:
-        raise PswModuleError(f"cannot download {url}: {exc}") from exc
+    with download(url) as answer:
+        return answer.read(_LIMIT).decode("utf-8", "replace")
 
 
 def fetch(step):

@@ -11,10 +11,10 @@ import http.client
 import os
 import re
 
-from ansible.module_utils.urls import open_url
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._nvidia import NO_MODULES
 from ansible_collections.psw.ai.plugins.module_utils._programs import last_lines, run
+from ansible_collections.psw.ai.plugins.module_utils._web import download as _open
 
 LOG = "/var/log/nvidia-installer.log"
 _BLOCK = 1 << 20
@@ -27,13 +27,6 @@ _CONTAINER = ["--no-kernel-modules", "--no-nvidia-modprobe", "--no-nouveau-check
 def file_name(version):
     """Return the name NVIDIA gives a version's installer."""
     return f"NVIDIA-Linux-x86_64-{version}.run"
-
-
-def _open(url):
-    try:
-        return open_url(url, timeout=30)
-    except Exception as exc:
-        raise PswModuleError(f"cannot download {url}: {exc}") from exc
 
 
 def wanted_checksum(url):

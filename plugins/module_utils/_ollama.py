@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._web import ask
 
 GIB = 1 << 30
-# The engine is on this machine or in the house: never by a proxy.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Ollama:
@@ -26,9 +24,9 @@ class Ollama:
     def open(self, path, body=None, method=None, timeout=None):
         """Return the open answer to a request; an error of the engine becomes its own words."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method or ("POST" if body else "GET"))  # noqa: S310 - the URL is the role's
+        headers = {"Content-Type": "application/json"}
         try:
-            return _OPENER.open(request, timeout=timeout or self.timeout)
+            return ask(self.url + path, data, headers, method or ("POST" if body else "GET"), timeout or self.timeout)
         except urllib.error.HTTPError as exc:
             raise PswModuleError(f"Ollama at {self.url} refused {path} with {exc.code}: {words(exc.read())}") from exc
         except OSError as exc:

@@ -58,8 +58,8 @@ class AnsibleModule:
         result.setdefault("changed", False)
         if self._warnings:
             result["warnings"] = [*result.get("warnings", []), *self._warnings]
-        print("\n" + json.dumps(result))  # noqa: T201 - how a module answers
-        sys.exit(0)
+        sys.stdout.write("\n" + json.dumps(result) + "\n")
+        raise SystemExit
 
     def fail_json(self, msg, **result):
         """End the module with a failure."""
