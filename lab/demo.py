@@ -18,6 +18,7 @@ def walk(project: LabProject) -> None:
         project.show("init", project.path, "--domain", DOMAIN)
         project.show("node", "add", NODE, "--host", project.lab.node_address, "--ssh-key", project.lab.key)
         project.prefer_small_model()
+    project.trust_lab_keys()
     project.show("node", "setup-gpu", NODE)
     project.show("app", "add", "@ai")
     project.show("deploy", "converge")
