@@ -12,6 +12,7 @@ values marked ``no_log`` are taken out of what comes back. Where this does not a
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _PACKAGE = "ansible_collections.psw.ai.plugins"
 _HERE = Path(__file__).parents[1]
 _PACKAGES = ("ansible", "ansible.module_utils", "ansible_collections", "ansible_collections.psw", "ansible_collections.psw.ai", _PACKAGE)
+_HELPERS = {path.stem for path in (_HERE / "module_utils").glob("_*.py")}
 _PYTHON = "/usr/bin/python3"  # Debian's own; another one is named by ansible_python_interpreter, as everywhere
 
 
@@ -60,11 +62,20 @@ def declared(module: Any) -> dict[str, Any]:
 def sources(name: str) -> dict[str, str | None]:
     """Return the sources that a call may import, by full name; None stands for a package."""
     texts: dict[str, str | None] = dict.fromkeys((*_PACKAGES, f"{_PACKAGE}.modules", f"{_PACKAGE}.module_utils"))
-    for path in (_HERE / "module_utils").glob("_*.py"):
-        texts[f"{_PACKAGE}.module_utils.{path.stem}"] = path.read_text("utf-8")
-    texts["ansible.module_utils.basic"] = texts.pop(f"{_PACKAGE}.module_utils._slim")
-    texts[f"{_PACKAGE}.modules.{name}"] = (_HERE / "modules" / f"{name}.py").read_text("utf-8")
+    texts["ansible.module_utils.basic"] = (_HERE / "module_utils" / "_slim.py").read_text("utf-8")
+    text = (_HERE / "modules" / f"{name}.py").read_text("utf-8")
+    texts[f"{_PACKAGE}.modules.{name}"] = text
+    wanted = _helpers(text)
+    while wanted:  # a name that only looks like a helper's costs some bytes
+        helper = wanted.pop()
+        text = (_HERE / "module_utils" / f"{helper}.py").read_text("utf-8")
+        texts[f"{_PACKAGE}.module_utils.{helper}"] = text
+        wanted |= {other for other in _helpers(text) if f"{_PACKAGE}.module_utils.{other}" not in texts}
     return texts
+
+
+def _helpers(text: str) -> set[str]:
+    return _HELPERS & set(re.findall(r"\b_[a-z0-9_]+", text))
 
 
 def program(name: str, params: dict[str, Any], *, check_mode: bool, diff: bool) -> str:
