@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.psw.ai.plugins.modules import openwebui_service_key
 from ansible_collections.psw.ai.plugins.plugin_utils._action import carry_out, options_of, project_of
 from ansible_collections.psw.ai.plugins.plugin_utils._lock import mutex
+from ansible_collections.psw.ai.plugins.plugin_utils._remote import RemoteAction
 from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets
 
-MODULE = "psw.ai.openwebui_service_key"
 SUFFIX = "_openwebui_service_key"
 SPEC = {
     "project": {"type": "path"},
@@ -22,11 +23,12 @@ SPEC = {
 }
 
 
-class ActionModule(ActionBase):
-    _supports_check_mode = True
+class ActionModule(RemoteAction):
+    _supports_async = False
+    module = openwebui_service_key
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+        ActionBase.run(self, tmp, task_vars)
         _result, arguments = self.validate_argument_spec(argument_spec=SPEC)
         options = options_of(arguments)
 
@@ -47,7 +49,7 @@ class ActionModule(ActionBase):
             for item in asked
         ]
         given = {"consumers": wanted, "state": options["state"], "purge": whole}
-        told: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=given, task_vars=task_vars)
+        told = self.call(given, task_vars)
         told.pop("invocation", None)
         if told.get("failed"):
             return told

@@ -127,12 +127,22 @@ def probe(check, timeout=_ONE_ANSWER):
     return None
 
 
+def _ask_all(ask, checks):
+    """Return what each check lacks; they are asked at the same time, since each of them mostly waits."""
+    if len(checks) < 2:  # noqa: PLR2004 - nothing beside it
+        return [ask(check) for check in checks]
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most apps have one check, and need none
+
+    with ThreadPoolExecutor(len(checks)) as pool:
+        return list(pool.map(ask, checks))
+
+
 def wait(checks, limit, given_up, *, clock=time.monotonic, sleep=time.sleep, ask=probe):  # noqa: PLR0913 - the last three are time itself, for tests
     """Ask all until they are ready; return the complaints that are left when the limit is over or ``given_up()`` says it is hopeless."""
     end, pauses = clock() + limit, list(_PAUSE)
     waiting = list(checks)
     while True:
-        complaints = [(check, ask(check)) for check in waiting]
+        complaints = list(zip(waiting, _ask_all(ask, waiting)))
         waiting = [check for check, complaint in complaints if complaint]
         if not waiting or clock() >= end or given_up():
             return [complaint for _check, complaint in complaints if complaint]

@@ -13,15 +13,20 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.common.validation import check_type_path
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible_collections.psw.ai.plugins.plugin_utils._plain import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
 
 _PACKAGE = "ansible_collections.psw.ai.plugins"
@@ -115,32 +120,33 @@ def _for_controller(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 class RemoteAction(ActionBase):  # type: ignore[misc] # ansible-core has no types
-    """The action of a module by its own name."""
+    """The action of a module by its own name, and the base of actions that work with one."""
 
-    # Imported by the action's own file, and so before Ansible forks: once for a run and not once for each task.
-    module: ModuleType
     _supports_check_mode = True
     _supports_async = True
 
+    # Imported by the action's own file, and so before Ansible forks: once for a run and not once for each task.
+    module: ModuleType
+
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        try:
-            result.update(self._run_program(task_vars or {}))
-        except _AnsiblesWayError:
-            wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
-            result.update(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
-            if not wrap_async:
-                self._remove_tmp_path(self._connection._shell.tmpdir)  # noqa: SLF001 - Ansible's own actions do
+        result.update(self.call(self._task.args, task_vars))
         return result
 
-    def _run_program(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        if self._task.async_val or not self._is_pipelining_enabled("new"):
-            raise _AnsiblesWayError
+    def call(self, args: Mapping[str, Any], task_vars: Any) -> dict[str, Any]:
+        """Return what the module answers to these options."""
         name = self.module.__name__.rpartition(".")[2]
-        told = declared(self.module)
-        self._load_name = f"psw.ai.{name}"  # what messages about options call it
-        told.pop("supports_check_mode", None)
-        validated, _arguments = self.validate_argument_spec(**{**told, "argument_spec": _for_controller(told["argument_spec"])})
+        if not self._task.async_val and self._is_pipelining_enabled("new"):
+            with suppress(_AnsiblesWayError):
+                return self._call_program(name, args, task_vars or {})
+        wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
+        result: dict[str, Any] = self._execute_module(f"psw.ai.{name}", dict(args), task_vars=task_vars, wrap_async=wrap_async)
+        if not wrap_async:
+            self._remove_tmp_path(self._connection._shell.tmpdir)  # noqa: SLF001 - Ansible's own actions do
+        return result
+
+    def _call_program(self, name: str, args: Mapping[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        validated = _validated(name, declared(self.module), args)
         text = program(name, plain(validated.validated_parameters), check_mode=self._task.check_mode, diff=self._task.diff)
         python = self._interpreter(task_vars)
         command = self._connection._shell.build_module_command(self._compute_environment_string(), f"#!{python}", "").strip()  # noqa: SLF001 - as above
@@ -156,3 +162,13 @@ class RemoteAction(ActionBase):  # type: ignore[misc] # ansible-core has no type
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
         return str(self._templar.template(task_vars.get("ansible_python_interpreter") or _PYTHON))
+
+
+def _validated(name: str, told: dict[str, Any], args: Mapping[str, Any]) -> Any:
+    constraints = {key: value for key, value in told.items() if key not in ("argument_spec", "supports_check_mode")}
+    validated = ArgumentSpecValidator(_for_controller(told["argument_spec"]), **constraints).validate(dict(args))
+    if validated.error_messages:
+        wrong = validated.errors.msg
+        unknown = isinstance(validated.errors[0], UnsupportedError)
+        raise AnsibleActionFail(f"Unsupported parameters for (psw.ai.{name}) module: {wrong}" if unknown else wrong)
+    return validated

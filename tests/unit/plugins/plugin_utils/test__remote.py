@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.psw.ai.plugins.plugin_utils import _remote
 
 REPO = Path(__file__).parents[4]
-ACTIONS = sorted(path.stem for path in (REPO / "plugins/action").glob("*.py") if "RemoteAction" in path.read_text())
+ACTIONS = sorted(path.stem for path in (REPO / "plugins/action").glob("*.py") if f"    module = {path.stem}\n" in path.read_text())
 
 
 def run(name, params, *, check_mode=False):
