@@ -3,8 +3,8 @@
 The direct one is a second llama-server from the same image with the same model and settings, beside Ollama on the GPU target.
 """
 
-import itertools
 import json
+import re
 import shlex
 import subprocess
 import time
@@ -31,13 +31,12 @@ def _ssh(project: LabProject, address: str, command: str) -> str:
 def _direct(project: LabProject, address: str) -> Iterator[str]:
     """Run a llama-server beside Ollama's, and give its base URL."""
     running = _ssh(project, address, "podman top ollama args").splitlines()
-    command = shlex.split(next(line for line in running if "llama-server" in line))
-    flags = dict(itertools.pairwise(command))
-    model = flags.get("-m") or flags["--model"]
-    server = [command[0], "-m", model, "--host", "0.0.0.0", "--port", str(PORT), *(["-c", flags["-c"]] if "-c" in flags else [])]  # noqa: S104 - inside the lab
+    # As Ollama started it, but on a port of ours that can be reached from here.
+    engine = next(line for line in running if "--model" in line)
+    program, *options = shlex.split(re.sub(r"\s--(?:port|host)[= ]\S+", "", engine))
     image = _ssh(project, address, "podman inspect --format '{{.ImageName}}' ollama").strip()
-    run = f"podman run --detach --rm --name bench --network host --volume /srv/models:/srv/models:ro --entrypoint {server[0]} {image}"
-    _ssh(project, address, f"{run} {shlex.join(server[1:])}")
+    run = f"podman run --detach --rm --name bench --network host --volumes-from ollama:ro --env PYTHONPATH=/usr/lib/ollama --entrypoint {program} {image}"
+    _ssh(project, address, f"{run} {shlex.join([*options, '--host=0.0.0.0', f'--port={PORT}'])}")
     url = f"http://{address}:{PORT}"
     try:
         for _ in range(120):

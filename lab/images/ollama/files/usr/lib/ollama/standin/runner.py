@@ -12,6 +12,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
     parser.add_argument("--alias", required=True)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--context", type=int, required=True)
     parser.add_argument("--parallel", type=int, default=1)
@@ -22,6 +23,7 @@ def main() -> None:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = options.model
     parameters.model_alias = {options.alias}
+    parameters.hostname = options.host
     parameters.port = options.port
     # One store for all requests at once: each may use the whole context, and memory is taken for one only.
     parameters.n_ctx = options.context
