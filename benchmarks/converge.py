@@ -85,7 +85,11 @@ def _caller(environment: dict[str, str], *command: str | Path) -> Callable[[], N
 
 def _plain(scratch: Path, checks: list[Check], addresses: dict[str, str], key: Path) -> Callable[[], None]:
     (scratch / "plain.yml").write_text(playbook(checks), encoding="utf-8")
-    settings = {"ansible_user": "root", "ansible_ssh_private_key_file": str(key), "ansible_ssh_common_args": "-o StrictHostKeyChecking=no"}
+    settings = {
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(key),
+        "ansible_ssh_common_args": f"-o StrictHostKeyChecking=no -o UserKnownHostsFile={scratch}/known_hosts",
+    }
     hosts = {name: {"ansible_host": address, **settings} for name, address in addresses.items()}
     (scratch / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}  # default settings means no settings
@@ -96,7 +100,7 @@ def _plain(scratch: Path, checks: list[Check], addresses: dict[str, str], key: P
 def _pyinfra(scratch: Path, checks: list[Check], addresses: dict[str, str], key: Path) -> Callable[[], None]:
     (scratch / "checks.json").write_text(json.dumps([asdict(check) for check in checks]), encoding="utf-8")
     (scratch / "deploy.py").write_text(DEPLOY, encoding="utf-8")
-    data = {"ssh_user": "root", "ssh_key": str(key), "ssh_strict_host_key_checking": "off"}
+    data = {"ssh_user": "root", "ssh_key": str(key), "ssh_strict_host_key_checking": "off", "ssh_known_hosts_file": str(scratch / "known_hosts")}
     hosts = [(address, {"name": name, **data}) for name, address in addresses.items()]
     (scratch / "inventory.py").write_text(f"machines = {hosts!r}\n", encoding="utf-8")
     environment = {**os.environ, "CHECKS": str(scratch / "checks.json")}
