@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 COLLECTION := build/ansible_collections/psw/ai
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# uv brings its own list of authorities; like pip, it is to trust those this machine trusts, so that a mirror in the house serves.
+export UV_SYSTEM_CERTS := true
 
 .DEFAULT_GOAL := help
 .PHONY: help
