@@ -23,7 +23,7 @@ def main() -> None:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = options.model
     parameters.model_alias = {options.alias}
-    parameters.hostname = options.host
+    parameters.hostnames = [options.host]
     parameters.port = options.port
     # One store for all requests at once: each may use the whole context, and memory is taken for one only.
     parameters.n_ctx = options.context
