@@ -21,7 +21,7 @@ MOMENTS = [
     "Keep podman's packages, settings and units",
     "Keep PostgreSQL as it should be",
     "Keep Open WebUI as it should be",
-    "Mint the keys that are missing and check the others",
+    "Keep one key per consumer, and prove those that are new",
 ]
 FULL = bool(os.environ.get("PSW_FULL"))
 

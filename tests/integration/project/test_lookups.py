@@ -36,7 +36,6 @@ def test_a_secret_is_the_stored_value(ready, play):
     [
         show("lookup('psw.ai.secret', 'probe', 'key')"),
         show("lookup('psw.ai.secret', 'probe', 'key', default='')"),
-        show("query('psw.ai.service_keys', *psw_consumers)"),
         {"psw.ai.project_secrets": {"apps": "{{ psw_planned_apps }}"}},
         {"psw.ai.project_secrets": {"app": "probe", "name": "key", "value": "other"}},
     ],
