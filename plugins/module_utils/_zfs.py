@@ -10,7 +10,11 @@ import os
 
 from ansible_collections.psw.ai.plugins.module_utils._disks import describe
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._zpool import choose, parse_size, read_pools, show_size
+from ansible_collections.psw.ai.plugins.module_utils._pve import Pve
+from ansible_collections.psw.ai.plugins.module_utils._snapshots import WeeklySnapshots
+from ansible_collections.psw.ai.plugins.module_utils._storages import rows as storages
+from ansible_collections.psw.ai.plugins.module_utils._storages import seen
+from ansible_collections.psw.ai.plugins.module_utils._zpool import choose, parse_size, read_pools, show_size, unfit
 
 SIZES = ("recordsize", "quota", "refquota", "reservation", "refreservation", "volsize", "special_small_blocks")
 
@@ -22,7 +26,9 @@ class Zfs:
         self.module = module
 
     def pools(self, rows):
-        """Return the pools with what they lie on; ``rows`` are those of ``filesystems``."""
+        """Return the pools with what they lie on; ``rows`` are those of ``filesystems``, and without any there is no pool to ask about."""
+        if not rows:
+            return []
         status = json.loads(self.run("zpool", "status", "-j", "-P", "-L"))
         return read_pools(status, {row["name"]: row["available"] for row in rows}, describe)
 
@@ -36,11 +42,19 @@ class Zfs:
         lines = self.run("zfs", "get", "-Hp", "-o", "property,value", ",".join(names), dataset).splitlines()
         return dict(line.split("\t", 1) for line in lines)
 
+    def others(self):
+        """Return a phrase on each storage of Proxmox VE that is no ZFS pool; asking takes a second, so only refusals do."""
+        return seen(storages(Pve(self.module)))
+
     def run(self, program, *options):
         """Run ``zfs`` or ``zpool`` and return what it prints."""
         path = self.module.get_bin_path(program)
         if not path:
-            raise ModuleRefusal("no_pool", "there is no %s on this node" % program, "psw keeps models on ZFS: make a pool on local NVMe first")
+            raise ModuleRefusal(
+                "no_pool",
+                "there is no %s on this node; seen: %s" % (program, "; ".join(self.others()) or "no storage of Proxmox VE either"),
+                "make a ZFS pool on local NVMe, or name a local storage to use instead (storage.models.storage in psw.yml)",
+            )
         code, out, err = self.module.run_command([path, *options], environ_update={"LC_ALL": "C.UTF-8"})
         if code != 0:
             raise PswModuleError("%s %s: %s" % (program, options[0], err.strip() or out.strip()))
@@ -63,11 +77,12 @@ class Dataset:
         self.result["dataset"] = self._there(rows)
         if self.result["dataset"]:
             self.result["pool"] = self.result["dataset"].partition("/")[0]
-            self._heal()
+            self._heal(rows)
         else:
             self._create(rows)
         if not (self.check_mode and self.result["created"]):
             self._own()
+        self._snapshots()
         return self.result
 
     def _there(self, rows):
@@ -89,7 +104,9 @@ class Dataset:
 
     def _create(self, rows):
         need = parse_size(self.params["quota"])
-        pool = choose(self.zfs.pools(rows), self.params["pool"], need)
+        pool = choose(self.zfs.pools(rows), self.params["pool"], need, self.zfs.others)
+        if unfit(pool, need):
+            self.result["notes"].append("the pool %s; it is used because it was named" % unfit(pool, need))
         dataset = "%s/%s" % (pool["name"], self.params["name"])
         properties = {**self.wanted, "quota": self.params["quota"]}
         self.result.update(changed=True, created=True, pool=pool["name"], dataset=dataset, diff={"before": "", "after": _text(properties)})
@@ -97,11 +114,11 @@ class Dataset:
             options = [word for name in sorted(properties) for word in ("-o", "%s=%s" % (name, properties[name]))]
             self.zfs.run("zfs", "create", *options, dataset)
 
-    def _heal(self):
+    def _heal(self, rows):
         dataset = self.result["dataset"]
         current = self.zfs.properties(dataset, [*sorted(self.wanted), "quota", "used", "mounted"])
         changes = {name: value for name, value in self.wanted.items() if not _same(name, current.get(name), value)}
-        changes.update(self._quota(current))
+        changes.update(self._quota(current, rows))
         unmounted = current["mounted"] != "yes"
         before = {name: current.get(name) for name in [*self.wanted, "quota"]}
         self.result.update(changed=bool(changes) or unmounted, diff={"before": _text(before), "after": _text({**before, **changes})})
@@ -112,13 +129,18 @@ class Dataset:
         if unmounted and "mountpoint" not in changes:
             self.zfs.run("zfs", "mount", dataset)
 
-    def _quota(self, current):
+    def _quota(self, current, rows):
         """Return the quota to set; one that is lower than what is used would only make every write fail."""
         wanted, used = parse_size(self.params["quota"]), int(current["used"])
         if used > wanted:
             self.result["notes"].append("the quota stays, because %s of the wanted %s are used" % (show_size(used), self.params["quota"]))
             return {}
-        return {} if _same("quota", current["quota"], self.params["quota"]) else {"quota": self.params["quota"]}
+        if _same("quota", current["quota"], self.params["quota"]):
+            return {}
+        free = next(row["available"] for row in rows if row["name"] == self.result["pool"])
+        if wanted - used > free:
+            self.result["notes"].append("the quota of %s is more than there is: the pool has %s free" % (self.params["quota"], show_size(free)))
+        return {"quota": self.params["quota"]}
 
     def _own(self):
         """Give the mounted directory to the container's root."""
@@ -129,6 +151,13 @@ class Dataset:
             self.result["changed"] = True
             if not self.check_mode:
                 os.chown(path, *wanted)
+
+    def _snapshots(self):
+        """Have the snapshots of the dataset that are wanted; each holds on to models that were deleted since."""
+        weekly = WeeklySnapshots(self.zfs, self.params["name"], self.result["dataset"])
+        diffs = weekly.keep(self.params["weekly_snapshots"], check_mode=self.check_mode)
+        if diffs:
+            self.result.update(changed=True, diff=[self.result["diff"], *diffs])
 
 
 def _same(name, current, wanted):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._near_names import meant
 
 GIB = 1024**3
 # Where data is written to; log, cache and spare devices hold none.
@@ -42,21 +43,43 @@ def read_pools(status, available, disk_of):
     return pools
 
 
-def choose(pools, wanted, need):
+def choose(pools, wanted, need, others=list):
     """Return the pool to use: the wanted one, or with ``auto`` the fastest that is local NVMe throughout, online, and has ``need`` bytes free.
 
-    The slowest disk decides how fast a pool is. Between equals it is not ``rpool``, which holds the system, then the one with more room.
+    The slowest disk decides how fast a pool is. Between equals it is not ``rpool``, which holds the system, then the one with more room,
+    then the first by name. ``others`` returns phrases on storages that are no pools; it is asked only where somebody may look for them.
     """
     if wanted != "auto":
-        return _named(pools, wanted, need)
+        return _named(pools, wanted, need, others)
     fit = [pool for pool in pools if not unfit(pool, need)]
     if fit:
-        return min(fit, key=lambda pool: (-speed(pool), pool["name"] == "rpool", -pool["free"], pool["name"]))
+        return min(fit, key=_rank)
     raise ModuleRefusal(
         "no_pool",
-        "no pool on this node is local NVMe throughout, online and has %s free; seen: %s" % (show_size(need), _seen(pools, need)),
-        "name a pool to use it anyway (storage.models.pool in psw.yml), or ask for less (storage.models.quota)",
+        "no ZFS pool on this node is local NVMe throughout, online and has %s free; seen: %s" % (show_size(need), _seen(pools, need, others)),
+        "in psw.yml name a pool to use it anyway (storage.models.pool), name a local storage instead (storage.models.storage),"
+        " or ask for less (storage.models.quota)",
     )
+
+
+def _rank(pool):
+    return -speed(pool), pool["name"] == "rpool", -pool["free"], pool["name"]
+
+
+def facts(pools):
+    """Return what a plan may want to know of the pools, the one that is chosen first at the top."""
+    fit = sorted((pool for pool in pools if not unfit(pool, 0)), key=_rank)
+    rest = [pool for pool in pools if pool not in fit]
+    return [
+        {
+            "name": pool["name"],
+            "suitable": pool in fit,
+            "reason": unfit(pool, 0) or "ok",
+            "link": speed(pool) if pool in fit else None,
+            "free_gib": pool["free"] // GIB,
+        }
+        for pool in fit + rest
+    ]
 
 
 def unfit(pool, need):
@@ -74,17 +97,23 @@ def speed(pool):
     return min(disk["speed"] for disk in pool["disks"])
 
 
-def _named(pools, wanted, need):
+def _named(pools, wanted, need, others):
     pool = next((pool for pool in pools if pool["name"] == wanted), None)
     if pool is None:
-        raise ModuleRefusal("pool_unfit", "there is no pool %s on this node; seen: %s" % (wanted, _seen(pools, need)), "name one of those, or auto")
+        raise ModuleRefusal(
+            "pool_unfit",
+            "there is no ZFS pool %s on this node; seen: %s" % (wanted, _seen(pools, need, others)),
+            "%sname a pool that is there, or auto (storage.models.pool in psw.yml)" % meant(wanted, [pool["name"] for pool in pools]),
+        )
     far = [disk["name"] for disk in pool["disks"] if disk["kind"] == "network"]
     reason = "lies on network storage (%s)" % ", ".join(far) if far else _no_room(pool, need)
     if pool["state"] not in USABLE:
         reason = "is %s" % pool["state"]
     if reason:
         raise ModuleRefusal(
-            "pool_unfit", "pool %s %s; seen: %s" % (wanted, reason, _seen(pools, need)), "name another pool, or ask for less (storage.models.quota)"
+            "pool_unfit",
+            "pool %s %s; seen: %s" % (wanted, reason, _seen(pools, need, others)),
+            "name another pool (storage.models.pool in psw.yml), or ask for less (storage.models.quota)",
         )
     return pool
 
@@ -93,8 +122,8 @@ def _no_room(pool, need):
     return "has %s free of the %s needed" % (show_size(pool["free"]), show_size(need)) if pool["free"] < need else None
 
 
-def _seen(pools, need):
-    return "; ".join("%s %s" % (pool["name"], unfit(pool, need) or "fits") for pool in pools) or "none at all"
+def _seen(pools, need, others):
+    return "; ".join([*("%s %s" % (pool["name"], unfit(pool, need) or "fits") for pool in pools), *others()]) or "none at all"
 
 
 def _leaves(vdev):

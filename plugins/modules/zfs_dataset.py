@@ -13,8 +13,8 @@ author: The psw authors (@psw-ai)
 description:
   - Creates a dataset right below a pool and keeps its properties, its quota, its mount and the owner of its directory.
   - With O(pool=auto) the pool is chosen by facts. Every disk that holds its data has to be NVMe on this machine's PCIe, the pool
-    has to be online and to have room for O(quota). The fastest link wins; between equals not C(rpool), then the one with more room.
-    When no pool fits, the module refuses, and says what it saw.
+    has to be online and to have room for O(quota). The fastest link wins; between equals not C(rpool), then the one with more room,
+    then the first by name. When no pool fits, the module refuses, and says what it saw, storages of Proxmox VE that are no pools included.
   - A dataset that is there already stays on its pool. Nothing is ever moved or destroyed.
 extends_documentation_fragment:
   - psw.ai.attributes
@@ -48,6 +48,13 @@ options:
     description: Properties it has to have, as ZFS writes them. V(on) and V(off) need quotes in YAML.
     type: dict
     default: {}
+  weekly_snapshots:
+    description:
+      - How many weekly snapshots to keep, by a timer C(<name>-snapshots.timer) on the host that takes one and removes its oldest.
+      - V(0) takes none, and removes the timer with the snapshots that it took. Snapshots that others made are never touched.
+      - A snapshot holds on to everything that was deleted since, and counts against O(quota).
+    type: int
+    default: 0
   uid:
     description: Owner of the mounted directory. The default is root of an unprivileged container.
     type: int
@@ -94,9 +101,9 @@ notes:
   type: list
   elements: str
 diff:
-  description: Its properties before and after.
+  description: Its properties before and after; a list where the snapshots changed too.
   returned: success
-  type: dict
+  type: raw
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -113,6 +120,7 @@ def main():
             "mountpoint": {"type": "path", "required": True},
             "quota": {"type": "str", "required": True},
             "properties": {"type": "dict", "default": {}},
+            "weekly_snapshots": {"type": "int", "default": 0},
             "uid": {"type": "int", "default": 100000},
             "gid": {"type": "int", "default": 100000},
         },

@@ -122,6 +122,7 @@ def test_the_directory_belongs_to_the_container_s_root(host, run, monkeypatch, t
 
 
 def test_models_stay_on_the_pool_they_are_on(host, run):
+    host.set("rust")
     host.set("rust/psw-models")
     assert run()["dataset"] == "rust/psw-models"
     assert "psw moves no data" in run(pool="tank")["msg"]
@@ -136,6 +137,25 @@ def test_two_datasets_of_the_name_are_refused(host, run):
 def test_a_pool_without_room_is_refused_before_anything_changes(host, run):
     assert "tank has 900G free of the 2048G needed" in run(quota="2T")["msg"]
     assert host.writes() == []
+
+
+def test_a_refusal_also_tells_of_storages_of_proxmox_ve(host, programs, run):
+    rows = [{"storage": "nas", "type": "nfs"}, {"storage": "local-lvm", "type": "lvmthin"}]
+    programs["pvesh"] = lambda _argv, _data: (0, json.dumps(rows), "")
+    seen = "storage local-lvm (lvmthin) is used only when it is named; storage nas (nfs) is on the network"
+    assert f"seen: tank has 900G free of the 2048G needed; {seen}" in run(quota="2T")["msg"]
+    del programs["zfs"]
+    assert f"there is no zfs on this node; seen: {seen}" in run()["msg"]
+
+
+def test_a_pool_that_was_named_may_be_poor_and_is_said_to_be(host, run):
+    host.state["status"]["pools"]["tank"]["state"] = "DEGRADED"
+    assert run(pool="tank")["notes"] == ["the pool is DEGRADED; it is used because it was named"]
+
+
+def test_a_quota_beyond_what_the_pool_has_is_set_and_said_to_be(host, run):
+    run()
+    assert run(quota="2T")["notes"] == ["the quota of 2T is more than there is: the pool has 900G free"]
 
 
 def test_a_property_without_quotes_is_named(host, run):
