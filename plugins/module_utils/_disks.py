@@ -21,13 +21,32 @@ def describe(path, sysfs="/sys"):
     below = os.path.join(sysfs, "block", name, "slaves")
     parts = [describe(part, sysfs) for part in sorted(os.listdir(below))] if os.path.isdir(below) else []
     if parts:
-        return min(parts, key=lambda disk: (disk["kind"] == "nvme", disk["speed"]))
+        return _worst(parts)
     found = NVME.match(name)
     if found:
         controller = os.path.join(sysfs, "class", "nvme", found.group(1))
         local = _read(os.path.join(controller, "transport"), "pcie") == "pcie"
         return {"name": name, "kind": "nvme" if local else "network", "speed": _speed(os.path.join(controller, "device")) if local else 0}
     return {"name": name, "kind": _other_kind(name, sysfs), "speed": 0}
+
+
+def under_volumes(group, pool=None, sysfs="/sys"):
+    """Return the same for what lies under an LVM volume group, or under one thin pool of it; None where the kernel knows no volume of it."""
+    start = group.replace("-", "--") + "-" + (pool.replace("-", "--") if pool else "")
+    block = os.path.join(sysfs, "block")
+    mapped = [name for name in sorted(os.listdir(block)) if name.startswith("dm-")] if os.path.isdir(block) else []
+    ours = [name for name in mapped if _belongs(_read(os.path.join(block, name, "dm", "name"), ""), start, whole=bool(pool))]
+    return _worst([describe(name, sysfs) for name in ours]) if ours else None
+
+
+def _belongs(volume, start, *, whole):
+    """Tell whether a mapped volume is of the group, or the thin pool itself; what LVM keeps for that has a name of its own (``_tdata``)."""
+    rest = volume[len(start) :]
+    return volume.startswith(start) and (rest in {"", "-tpool", "_tdata"} if whole else not rest.startswith("-"))
+
+
+def _worst(disks):
+    return min(disks, key=lambda disk: (disk["kind"] == "nvme", disk["kind"] != "network", disk["speed"]))
 
 
 def _other_kind(name, sysfs):

@@ -2,7 +2,7 @@
 """What lies under a device path, told from a sysfs tree."""
 
 import pytest
-from ansible_collections.psw.ai.plugins.module_utils._disks import describe
+from ansible_collections.psw.ai.plugins.module_utils._disks import describe, under_volumes
 
 
 class Sysfs:
@@ -98,3 +98,26 @@ def test_what_is_made_of_several_disks_is_what_the_worst_is(sysfs):
 def test_a_device_that_sysfs_does_not_know_goes_by_its_name(sysfs, path, name, kind):
     found = describe(path, str(sysfs.root))
     assert (found["name"], found["kind"]) == (name, kind)
+
+
+class TestVolumes:
+    """LVM's volumes are mapped devices whose names double the hyphens of group and pool."""
+
+    @pytest.fixture(autouse=True)
+    def volumes(self, sysfs):
+        sysfs.disk("nvme0n1", "pci0000:00/nvme0")
+        sysfs.nvme("nvme0")
+        sysfs.disk("sda", "pci0000:00/ata1", **{"queue/rotational": "1"})
+        for number, (name, disk) in enumerate([("pve-data_tdata", "nvme0n1"), ("pve-data2", "sda"), ("my--vg-root", "sda")]):
+            mapped = sysfs.disk(f"dm-{number}", "virtual/block", **{"dm/name": name})
+            (mapped / "slaves" / disk).mkdir(parents=True)
+
+    @pytest.mark.parametrize(
+        ("group", "pool", "kind"), [("pve", "data", "nvme"), ("pve", None, "spinning"), ("my-vg", None, "spinning"), ("pve", "data2", "spinning")]
+    )
+    def test_a_group_or_pool_is_what_its_volumes_lie_on(self, sysfs, group, pool, kind):
+        assert under_volumes(group, pool, str(sysfs.root))["kind"] == kind
+
+    @pytest.mark.parametrize(("group", "pool"), [("my", None), ("pve", "dat"), ("gone", "data")])
+    def test_of_what_the_kernel_does_not_know_nothing_is_said(self, sysfs, group, pool):
+        assert under_volumes(group, pool, str(sysfs.root)) is None
