@@ -15,7 +15,7 @@ import pytest
 from lab.lab import down, up
 
 REPO = Path(__file__).parents[3]
-NAME = "integration"
+NAME = os.environ.get("PSW_INTEGRATION_LAB", "integration")  # labs by other names run beside it
 # A program that is about to do what /run/kill-at says kills whoever asked for it instead: how a run dies between two steps.
 KILLER = """\
 #!/bin/sh
