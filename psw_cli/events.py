@@ -76,6 +76,7 @@ class Run:
     problems: list[Problem] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     diffs: list[Diff] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)  # what modules warn of, once each
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
     told: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each host said with set_stats
     errors: list[str] = field(default_factory=list)
@@ -90,6 +91,7 @@ class Run:
     def handle(self, event: dict[str, Any]) -> None:
         """Take in one event of ansible-runner."""
         kind, data = event.get("event", ""), event.get("event_data", {})
+        self._warned(data.get("res") or {})
         if kind == "runner_on_start":
             self._started(data)
         elif kind in {"runner_on_ok", "runner_on_async_ok"}:
@@ -154,6 +156,11 @@ class Run:
         )
         if host in self.steps:
             self.steps[host].failed = True
+
+    def _warned(self, res: dict[str, Any]) -> None:
+        for warning in res.get("warnings") or []:
+            if isinstance(warning, str) and warning not in self.warnings:
+                self.warnings.append(warning)
 
     def _diff(self, data: dict[str, Any], stdout: str) -> None:
         text = COLOUR.sub("", stdout).replace("\r\n", "\n").strip("\n")

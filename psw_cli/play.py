@@ -63,6 +63,7 @@ def perform(project: Project, settings: Settings, job: Job, state: Run | None = 
             "hosts": state.hosts,
             "changes": [asdict(change) for change in state.changes],
             "diffs": [asdict(diff) for diff in state.diffs],
+            "warnings": state.warnings,
             "duration_s": round(ended.duration_s, 1),
             "log": str(log.path),
             **job.data,

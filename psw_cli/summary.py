@@ -19,7 +19,7 @@ def of_run(report: dict[str, Any], *, check: bool) -> str:
         head = f"would change {count(changed, 'thing')}; nothing was changed ({took})"
     else:
         head = f"changed {count(changed, 'thing')} ({took})"
-    parts = [head]
+    parts = [head, *(f"warning: {warning}" for warning in report["warnings"])]
     if changed:
         parts.append(table(("host", "ok", "changed"), [(host, counts["ok"], counts["changed"]) for host, counts in report["hosts"].items()]))
     if check and changed:

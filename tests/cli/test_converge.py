@@ -14,6 +14,13 @@ from pathlib import Path
 
 import pytest
 
+WARY = """\
+#!/usr/bin/python3
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule(argument_spec={})
+module.warn("models are not on ZFS")
+module.exit_json()
+"""
 PSW = [sys.executable, "-c", "from psw_cli.main import main; main()"]
 
 
@@ -58,6 +65,15 @@ def test_a_second_run_has_nothing_to_do(converge, tmp_path):
 def test_a_run_without_any_task_does_not_claim_that_all_is_well(converge, tmp_path):
     answer = converge([write(tmp_path / "file")], "--", "--list-tasks")
     assert answer.stdout.splitlines()[1].startswith("ansible-playbook ran no task; what it said is in the log (")
+
+
+def test_what_modules_warn_of_is_said_at_the_end(converge, tmp_path):
+    module = tmp_path / "library" / "wary.py"
+    module.parent.mkdir()
+    module.write_text(WARY)
+    tasks = [{"name": "Take care", "wary": {}}]
+    assert converge(tasks).stdout.splitlines()[-1] == "warning: models are not on ZFS"
+    assert json.loads(converge(tasks, "--json").stdout)["warnings"] == ["models are not on ZFS"]
 
 
 def test_a_run_in_json_is_one_object(converge, project, tmp_path):

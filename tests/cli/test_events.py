@@ -68,6 +68,13 @@ def test_several_refusals_are_all_kept(run):
     assert (run.problems[0].kind, run.problems[0].refusals) == ("refused", refusals)
 
 
+def test_a_warning_is_kept_once_whoever_gives_it(run):
+    for host in ("psw-ai", "psw-core"):
+        run.handle(task("runner_on_ok", host=host, res={"warnings": ["psw-models is not on ZFS"]}))
+    run.handle(task("runner_on_failed", res={"msg": "no", "warnings": ["the disk is nearly full"]}))
+    assert run.warnings == ["psw-models is not on ZFS", "the disk is nearly full"]
+
+
 def test_the_recap_counts_each_host(run):
     run.handle({"event": "playbook_on_stats", "event_data": {"ok": {"psw-ai": 3, "psw-core": 2}, "changed": {"psw-ai": 2}, "dark": {"pve1": 1}}})
     assert run.changed == 2
