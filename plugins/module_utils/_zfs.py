@@ -126,7 +126,8 @@ class Dataset:
             return
         if changes:
             self.zfs.run("zfs", "set", *["%s=%s" % (name, changes[name]) for name in sorted(changes)], dataset)
-        if unmounted and "mountpoint" not in changes:
+        # A new mountpoint or canmount may have mounted it already.
+        if unmounted and (not changes or self.zfs.properties(dataset, ["mounted"])["mounted"] != "yes"):
             self.zfs.run("zfs", "mount", dataset)
 
     def _quota(self, current, rows):

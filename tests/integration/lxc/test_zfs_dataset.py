@@ -6,6 +6,8 @@ import json
 import pytest
 
 STATE = "/var/lib/psw-lab/datasets/zfs.json"  # the lab's pools and datasets
+# What is mounted of a pool does not go by itself when the pool is taken away.
+CLEAN = "while umount /var/lib/psw/models 2>/dev/null; do :; done; rm -rf /var/lib/psw-lab/datasets/*psw-models /etc/systemd/system/psw-models-snapshots.*"
 WANTED = {
     "name": "psw-models",
     "mountpoint": "/var/lib/psw/models",
@@ -17,7 +19,7 @@ DATASET = "tank/psw-models"
 
 @pytest.fixture
 def pool(node):
-    node.run(f"zfs destroy -r {DATASET}; rm -f /etc/systemd/system/psw-models-snapshots.*", check=False)
+    node.run(f"{CLEAN}; zfs destroy -r {DATASET}", check=False)
     return node
 
 
@@ -30,10 +32,10 @@ def hardware(pool):
     def give(**pools):
         root = own["datasets"]["tank"]
         state = {**own, "pools": {name: {**own["pools"]["tank"], "name": name, **pool} for name, pool in pools.items()}, "datasets": dict.fromkeys(pools, root)}
-        pool.run(f"cat >{STATE}", data=json.dumps(state))
+        pool.run(f"{CLEAN}; cat >{STATE}", data=json.dumps(state))
 
     yield give
-    pool.run(f"cat >{STATE}", data=json.dumps(own))
+    pool.run(f"{CLEAN}; cat >{STATE}", data=json.dumps(own))
 
 
 @pytest.fixture
@@ -58,6 +60,20 @@ def test_a_dataset_is_made_on_the_nvme_pool_kept_and_healed(pool):
     assert foretold["diff"] == healed["diff"]
     assert "recordsize: 131072" in healed["diff"]["before"]
     assert not pool.module("zfs_dataset", **WANTED)["changed"]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    ["zfs unmount {0}", "zfs unmount {0}; zfs set canmount=off {0}", "zfs unmount {0}; zfs set recordsize=128K {0}", "zfs set -u mountpoint=/elsewhere {0}"],
+)
+def test_a_dataset_that_is_not_where_it_belongs_is_mounted_there_again(pool, harm):
+    wanted = {**WANTED, "properties": {**WANTED["properties"], "canmount": "on"}}
+    pool.module("zfs_dataset", **wanted)
+    pool.run("touch /var/lib/psw/models/model")
+    pool.run(harm.format(DATASET))
+    assert pool.module("zfs_dataset", **wanted)["changed"]
+    assert pool.run("ls /var/lib/psw/models").split() == ["model"]
+    assert not pool.module("zfs_dataset", **wanted)["changed"]
 
 
 def test_a_run_that_was_killed_is_finished_by_the_next(pool):
