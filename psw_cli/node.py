@@ -80,13 +80,18 @@ def show(settings: Settings, name: str) -> None:
     entry, record = project.node(name), project.records.get(name)
     verdict = _verdict(project, name)
     facts: list[tuple[str, object]] = [("node", name), ("address", f"{entry['user']}@{entry['host']}:{entry['port']}")]
-    cards = ""
+    tables = ""
     if record:
         facts += [(key.replace("_", " "), record[key]) for key in ("recorded_at", "kernel", "secure_boot", "vendor")]
         facts += [(key.replace("_", " "), value) for key, value in record[record["vendor"]].items()]
         rows = [(gpu["address"], gpu.get("name"), gpu.get("arch"), gpu.get("vram_mib"), gpu["usable_mib"], gpu.get("vram_source")) for gpu in record["gpus"]]
-        cards = "\n\n" + table(("gpu", "name", "arch", "vram mib", "usable mib", "seen by"), rows)
-    text = fields([*facts, ("verdict", verdict["message"])]) + cards
+        tables = "\n\n" + table(("gpu", "name", "arch", "vram mib", "usable mib", "seen by"), rows)
+    if record and "host" in record:
+        host = record["host"]
+        facts += [("cores", host["cores"]), ("memory", f"{host['memory_mib']} MiB")]
+        pools = [(pool["name"], pool["link"], pool["free_gib"], "yes" if pool["suitable"] else f"not by itself: {pool['reason']}") for pool in host["pools"]]
+        tables += "\n\n" + table(("zfs pool", "link gt/s", "free gib", "for models"), pools) if pools else ""
+    text = fields([*facts, ("verdict", verdict["message"])]) + tables
     result(settings, {"node": {"name": name, **entry}, "record": record, "verdict": verdict}, text)
 
 

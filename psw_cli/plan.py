@@ -64,6 +64,10 @@ def _target(name: str, wanted: dict[str, Any], *, last: bool) -> list[str]:
     target = wanted["targets"][name]
     cards = f" (GPU {', '.join(target['gpu']['addresses'])})" if target["gpu"] else ""
     leaves = [f"{app} ({wanted['apps'][app]['reason']})" for app in target["apps"]]
-    leaves += [f"dataset {dataset}: {spec['quota']} on pool {spec['pool']}" for dataset, spec in target["datasets"].items()]
+    leaves += [f"dataset {dataset}: {spec['quota']} on {_place(spec)}" for dataset, spec in target["datasets"].items()]
     rail = "   " if last else "│  "
     return [f"{'└─' if last else '├─'} {name}{cards}", *(f"{rail}{'└─' if leaf == leaves[-1] else '├─'} {leaf}" for leaf in leaves)]
+
+
+def _place(dataset: dict[str, Any]) -> str:
+    return f"storage {dataset['storage']}, not on ZFS" if dataset.get("storage") else f"pool {dataset['pool']}"

@@ -87,6 +87,18 @@ def test_a_recorded_node_shows_its_record_and_its_verdict(psw, project):
     assert text.endswith("0000:01:00.0  GeForce RTX 3060  Ampere  12288     12288       driver\n")
 
 
+def test_a_recorded_node_shows_its_pools_and_what_is_against_them(psw, project):
+    pools = [("tank", True, "ok", 64.0, 886), ("rust", False, "lies on sda (spinning)", None, 7000)]
+    rows = [dict(zip(("name", "suitable", "reason", "link", "free_gib"), pool, strict=True)) for pool in pools]
+    record = project / "nodes" / "pve1" / "gpu.yml"
+    record.write_text(record.read_text() + f"host: {json.dumps({'memory_mib': 65536, 'cores': 16, 'pools': rows})}\n")
+    text = psw("node", "show", "pve1").stdout
+    assert "memory           65536 MiB\n" in text
+    assert text.endswith(
+        "ZFS POOL  LINK GT/S  FREE GIB  FOR MODELS\ntank      64.0       886       yes\nrust      -          7000      not by itself: lies on sda (spinning)\n"
+    )
+
+
 def test_a_node_without_record_says_how_to_get_one(psw_json, project):
     psw_json("node", "add", "pve2", "--host", "192.0.2.11")
     code, said = psw_json("node", "show", "pve2")
@@ -132,6 +144,14 @@ def test_the_list_says_why_an_app_runs(psw, project):
 def test_the_plan_is_a_table_and_a_tree(psw, project):
     assert psw("plan").stdout == f"{PLAN}\nnot written yet: psw plan --write\n"
     assert not (project / "deployment-plan.yml").exists()
+
+
+def test_the_plan_names_the_storage_that_was_wished_for(psw, psw_json, project):
+    with (project / "psw.yml").open("a") as file:
+        file.write("storage: {models: {storage: local-lvm, weekly_snapshots: 2}}\n")
+    assert "dataset models: 100G on storage local-lvm, not on ZFS\n" in psw("plan").stdout
+    planned = psw_json("plan")[1]["plan"]["targets"]["psw-ai"]["datasets"]
+    assert planned == {"models": {"pool": "auto", "quota": "100G", "storage": "local-lvm", "weekly_snapshots": 2}}
 
 
 def test_a_written_plan_is_current_until_wishes_change(psw, psw_json, project):
