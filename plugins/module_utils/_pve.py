@@ -5,16 +5,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import time
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._pve_words import with_next_step
 
 CONFIG = "/etc/pve/lxc/%s.conf"
 LOCK_TRIES = 5
 LOCK_PAUSE = 3
+LOCK_HELD = re.compile(r"can't lock file .* - got timeout")
+# Seconds that a command may take, by its verb. A storage that went away would keep it for ever.
+LIMITS = {"create": 1800, "destroy": 900, "set": 300, "resize": 300, "start": 300, "shutdown": 300, "stop": 300, "download": 3600, "update": 300}
+LIMIT = 120
+KILL_AFTER = 10
+TIMED_OUT = (124, 137)  # timeout's own exit status, and that of a program that it had to kill
 
 
 class Pve:
@@ -39,10 +47,11 @@ class Pve:
             raise PswModuleError("pvesh get %s did not answer in JSON: %r" % (argv[2], text[:200])) from exc
 
     def raw_settings(self, vmid):
-        """Return the lines for LXC itself in a container's file: the API neither sets nor lists them."""
+        """Return the lines for LXC itself in a container's file: the API neither sets nor lists them. Those of its snapshots do nothing."""
         try:
             with open(CONFIG % vmid, encoding="utf-8") as file:
-                return [line.strip() for line in file if line.startswith("lxc.")]
+                current = itertools.takewhile(lambda line: not line.startswith("["), file)
+                return [line.strip() for line in current if line.startswith("lxc.")]
         except FileNotFoundError:
             return []
 
@@ -52,7 +61,7 @@ class Pve:
             try:
                 return self._run(["pct", verb, str(vmid), *[str(option) for option in options]], data)
             except PswModuleError as exc:
-                if "got timeout" not in str(exc) or not left:
+                if not LOCK_HELD.search(str(exc)) or not left:
                     raise
                 time.sleep(LOCK_PAUSE)
         return None
@@ -62,7 +71,7 @@ class Pve:
         try:
             self.pct(verb, vmid, *options)
         except PswModuleError as exc:
-            if not str(exc).endswith((" already running", " not running")):
+            if not re.search(r"(CT|VM) \d+ (already|not) running$", str(exc)):
                 raise
 
     def pveam(self, *options):
@@ -73,9 +82,15 @@ class Pve:
         program = self.module.get_bin_path(argv[0])
         if not program:
             raise PswModuleError("there is no %s here: this task has to run on a Proxmox VE node, as root" % argv[0])
-        code, out, err = self.module.run_command([program, *argv[1:]], data=data, binary_data=True, environ_update={"LC_ALL": "C.UTF-8"})
+        limit = LIMITS.get(argv[1], LIMIT)
+        timer = self.module.get_bin_path("timeout")
+        timed = [timer, "-k", str(KILL_AFTER), str(limit)] if timer else []
+        code, out, err = self.module.run_command([*timed, program, *argv[1:]], data=data, binary_data=True, environ_update={"LC_ALL": "C.UTF-8"})
+        what = " ".join(argv[:3])
+        if timed and code in TIMED_OUT:
+            raise PswModuleError("%s did not end within %d s; see the node's tasks and storages (pvesm status), then run this again" % (what, limit))
         if code != 0:
-            raise PswModuleError("%s: %s" % (" ".join(argv[:3]), _reason(err) or _reason(out) or "exit status %s" % code))
+            raise PswModuleError(with_next_step("%s: %s" % (what, _reason(err) or _reason(out) or "exit status %s" % code)))
         return out
 
 

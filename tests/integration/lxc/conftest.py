@@ -19,7 +19,12 @@ NAME = os.environ.get("PSW_INTEGRATION_LAB", "integration")  # labs by other nam
 # A program that is about to do what /run/kill-at says kills whoever asked for it instead: how a run dies between two steps.
 KILLER = """\
 #!/bin/sh
-if [ -e /run/kill-at ] && echo "${0##*/} $*" | grep -q -- "$(cat /run/kill-at)"; then rm /run/kill-at; kill -9 $PPID; exit 1; fi
+if [ -e /run/kill-at ] && echo "${0##*/} $*" | grep -q -- "$(cat /run/kill-at)"; then
+  rm /run/kill-at
+  case $(cat /proc/$PPID/comm) in timeout) kill -9 "$(cut -d ' ' -f 4 /proc/$PPID/stat)" ;; esac
+  kill -9 $PPID
+  exit 1
+fi
 exec /usr/sbin/${0##*/} "$@"
 """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-import socket
 
 import pytest
 from ansible.module_utils import basic
@@ -81,16 +80,8 @@ def node(programs):
     """A node without containers."""
     node = Node()
     programs.update(dict.fromkeys(fake_pve.PROGRAMS, lambda argv, data: fake_pve.run(node.state, argv, data)))
+    programs["timeout"] = lambda argv, data: fake_pve.timed(node.state, argv, data)
     return node
-
-
-@pytest.fixture
-def ssh_port(monkeypatch):
-    """A port that answers where the modules look for SSH."""
-    guest = importlib.import_module(COLLECTION + ".module_utils._lxc_guest")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setattr(guest, "SSH_PORT", server.getsockname()[1])
-        yield
 
 
 @pytest.fixture

@@ -90,12 +90,19 @@ def create(state, vmid, _template, *words):
     keys = Path(options.pop("ssh-public-keys")).read_text(encoding="utf-8")
     storage, _colon, size = options["rootfs"].partition(":")
     options["rootfs"] = f"{storage}:subvol-{vmid}-disk-0,size={size}G"
+    options.update({key: allocated(vmid, key, value) for key, value in options.items() if key.startswith("mp")})
     options.update({key: value + ",hwaddr=BC:24:11:00:00:01" for key, value in options.items() if key.startswith("net")})
     state["cts"][vmid] = {"status": "stopped", "config": {**options, "ostype": "debian"}, "pending": {}, "logins": keys}
 
 
+def allocated(vmid, key, text):
+    """Return a mount's entry with a volume for ``storage:size``."""
+    found = re.match(r"^([^:/,]+):(\d+),(.*)$", text)
+    return f"{found[1]}:vm-{vmid}-disk-{int(key[2:]) + 1},{found[3]},size={found[2]}G" if found else text
+
+
 def change(state, vmid, *words):
-    options = options_of(words)
+    options = {key: allocated(vmid, key, value) if key.startswith("mp") else value for key, value in options_of(words).items()}
     changes = {**{key: None for key in options.pop("delete", "").split(",") if key}, **options}
     ct = container(state, vmid)
     config, pending = ct["config"], ct["pending"]
@@ -112,9 +119,9 @@ def change(state, vmid, *words):
             config[key] = value
 
 
-def resize(state, vmid, _disk, size):
+def resize(state, vmid, disk, size):
     config = container(state, vmid)["config"]
-    config["rootfs"] = re.sub(r"size=\w+", "size=" + size, config["rootfs"])
+    config[disk] = re.sub(r"size=\w+", "size=" + size, config[disk])
 
 
 def start(state, vmid):
@@ -168,6 +175,14 @@ def pveam(state, argv):
 
 
 PROGRAMS = {"pvesh": pvesh, "pct": pct, "pveam": pveam}
+
+
+def timed(state, argv, data=""):
+    """Run ``timeout -k SECONDS SECONDS PROGRAM…``: what hangs is ended."""
+    line = " ".join([argv[4].rpartition("/")[2], *argv[5:]])
+    if any(words in line for words in state.get("hangs", [])):
+        return 124, "", ""
+    return run(state, [argv[4].rpartition("/")[2], *argv[5:]], data)
 
 
 def run(state, argv, data=""):
