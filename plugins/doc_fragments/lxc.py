@@ -56,27 +56,42 @@ options:
         type: str
         default: vmbr0
       ip:
-        description: V(dhcp), or an address with its prefix length.
+        description:
+          - V(dhcp), an IPv4 address with its prefix length, or V(none).
+          - The container is reached by its IPv4 address, or by its IPv6 address when it has no other.
         type: str
         default: dhcp
       gateway:
-        description: Gateway, with a fixed address.
+        description: IPv4 gateway, used with a fixed address only.
         type: str
       vlan:
         description: VLAN tag.
         type: int
+      ip6:
+        description: V(auto) (what a router announces), V(dhcp), an IPv6 address with its prefix length, or V(none), which is the default.
+        type: str
+      gateway6:
+        description: IPv6 gateway, used with a fixed address only.
+        type: str
       firewall:
         description: Whether the node's firewall filters the interface. Left as it is when not given.
         type: bool
   mounts:
-    description: Directories of the node to mount, matched by O(mounts[].target). Other mounts are left alone.
+    description:
+      - Directories of the node, and volumes of the container's own, matched by O(mounts[].target). Other mounts are left alone.
+      - What is mounted is never replaced by a volume of another storage, since no data is moved.
     type: list
     elements: dict
     suboptions:
       source:
-        description: Directory on the node, without links in its path.
+        description: Directory on the node, without links in its path. It outlives the container. Either this or O(mounts[].storage).
         type: path
-        required: true
+      storage:
+        description: Storage of Proxmox VE for a volume instead. It is in no backup, and destroyed together with the container.
+        type: str
+      size_gib:
+        description: Size of the volume. It only ever grows.
+        type: int
       target:
         description: Where the container sees it.
         type: path

@@ -102,9 +102,9 @@ def waiting(running, planned):
     return sorted(key for key in {**running, **planned} if running.get(key) != planned.get(key))
 
 
-def needs_restart(running, after):
-    """Tell whether a running container has to be restarted to get from what it runs with to what is wanted."""
-    return any(not CHANGED_LIVE.match(key) and (key in running or not ADDED_LIVE.match(key)) for key in waiting(running, after))
+def will_wait(running, after):
+    """Return the keys that a running container would take up only with a restart, on its way from what it runs with to what is wanted."""
+    return [key for key in waiting(running, after) if not CHANGED_LIVE.match(key) and (key in running or not ADDED_LIVE.match(key))]
 
 
 def devices_of(config):

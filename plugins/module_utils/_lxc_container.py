@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import tempfile
-
 from ansible_collections.psw.ai.plugins.module_utils import _lxc_guest as guests
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._lxc_config import devices_in, needs_restart, views, waiting
-from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import refuse_missing, set_options, with_numbers, with_present_numbers
+from ansible_collections.psw.ai.plugins.module_utils._lxc_config import MOUNT_KEY, devices_in, parse_properties, views, waiting, will_wait
+from ansible_collections.psw.ai.plugins.module_utils._lxc_creation import Creation, refuse_unready
+from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import set_options, with_numbers, with_present_numbers
 from ansible_collections.psw.ai.plugins.module_utils._lxc_journal import Journal
-from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import find, growth, plan, refuse_elsewhere, refuse_unconfined
-from ansible_collections.psw.ai.plugins.module_utils._pve_storage import choose_storage, resolve_template
+from ansible_collections.psw.ai.plugins.module_utils._lxc_mounts import grown, growths
+from ansible_collections.psw.ai.plugins.module_utils._lxc_network import has_another, reached_by, readdressed
+from ansible_collections.psw.ai.plugins.module_utils._lxc_owner import find, refuse_elsewhere
+from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import plan, refuse_unconfined
 
-TAG = "psw"
-ID_TRIES = 5
 STOP_SECONDS = 60
 UNKNOWN_GROUPS = {"video": 0, "render": 0}  # while there is no container to ask
 
@@ -34,6 +33,7 @@ class Container:
             "created": False,
             "restarted": False,
             "restart_required": False,
+            "waiting": [],
             "vmid": None,
             "address": None,
             "host_keys": [],
@@ -44,164 +44,150 @@ class Container:
     def present(self):
         """Bring the container to what is wanted and return the module's result."""
         row = self._find()
+        running = row is not None and row["status"] == "running"
+        guest = None
         if row is None:
             self._create()
-            running = False
         else:
             self.result["vmid"] = int(row["vmid"])
-            running = row["status"] == "running"
-            self._change(running)
-        if self.params["started"]:
-            running = self._start(running)
-        if running and self.result["vmid"]:
-            self._settle(self._meet())
+            # A running container is asked first, so that everything that needs a restart is known before the one that there is.
+            guest = guests.look(self.pve, row["vmid"], self.params["mounts"]) if running else None
+            self._change(row, guest)
+        if running:
+            self._restart()
+        elif self.params["started"]:
+            running = self._start()
+        if running:
+            self._settle(self._meet(guest), known=guest is not None)
         return self.result
 
     def absent(self):
-        """Stop and destroy the container; directories mounted into it stay on the node."""
+        """Stop and destroy the container with its volumes; directories mounted into it stay on the node."""
         row = self._find()
-        if row is not None:
-            vmid = int(row["vmid"])
-            _running, planned = self._config(vmid)
-            self.result.update(changed=True, vmid=vmid, diff={"before": _text(planned), "after": ""})
-            if not self.check_mode:
-                if row["status"] == "running":
-                    self.pve.power("stop", vmid)
-                self.pve.pct("destroy", vmid, "--purge", "1")
+        if row is None:
+            refuse_elsewhere(self.pve.get("/cluster/resources", type="vm"), self.params["hostname"], self.pve.node)
+            return self.result
+        vmid = int(row["vmid"])
+        _running, planned = self._config(vmid)
+        self.result.update(changed=True, vmid=vmid, diff={"before": _text(planned), "after": ""})
+        self._refuse_locked(row)
+        if not self.check_mode:
+            if row["status"] == "running":
+                self.pve.power("stop", vmid)
+            self.pve.pct("destroy", vmid, "--purge", "1")
         return self.result
 
     def _find(self):
-        rows = self._rows()
         journal = Journal(self.pve, self.params["hostname"])
-        if not self.check_mode and journal.finish(rows, TAG):
-            rows = self._rows()
-        return find(rows, self.params["hostname"], TAG, self.params["vmid"])
-
-    def _rows(self):
-        return self.pve.get("/nodes/{node}/lxc")
+        rows = journal.rows()
+        if self.check_mode:
+            rows = [row for row in rows if row not in journal.left_in(rows)]
+        elif journal.finish(rows):
+            rows = journal.rows()
+        return find(rows, self.params["hostname"], self.params["vmid"])
 
     def _config(self, vmid):
         return views(self.pve.get("/nodes/{node}/lxc/%d/pending" % vmid))
 
     def _create(self):
-        refuse_elsewhere(self.pve.get("/cluster/resources", type="vm"), self.params["hostname"], TAG, self.pve.node)
+        creation = Creation(self.pve, self.params)
         changes, _deletions, where = plan({}, {}, self.params, with_numbers(self.devices or [], UNKNOWN_GROUPS))
         self.result.update(changed=True, created=True, devices=where, diff={"before": "", "after": _text({**changes, "unprivileged": "1"})})
-        if self.check_mode:
-            return
-        self._refuse_unready(changes, where)
-        self.devices = with_present_numbers(self.devices or [], [])
-        changes, _deletions, where = plan({}, {}, self.params, self.devices)
-        rootfs = choose_storage(self.pve.get("/nodes/{node}/storage"), "rootdir", self.params["storage"], self.params["rootfs_gib"])
-        template = resolve_template(self.pve, self.params["template"], self.params["template_storage"])
-        keys = self.params["authorized_keys"] or guests.node_keys()
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="psw-keys-") as file:
-            file.write("".join(key + "\n" for key in keys))
-            file.flush()
-            options = ["--unprivileged", "1", "--rootfs", "%s:%d" % (rootfs, self.params["rootfs_gib"]), "--ssh-public-keys", file.name]
-            self.result["vmid"] = self._create_somewhere(template, options + set_options(changes, []))
+        refuse_unready(self.pve, self.params, changes, self.devices or [], foretold=self.check_mode)
+        found = creation.prepare(foretold=self.check_mode)
+        if not self.check_mode:
+            self.devices = with_present_numbers(self.devices or [], [])
+            changes, _deletions, where = plan({}, {}, self.params, self.devices)
+            self.result["vmid"] = creation.create(changes, *found)
 
-    def _create_somewhere(self, template, options):
-        journal = Journal(self.pve, self.params["hostname"])
-        for left in reversed(range(ID_TRIES)):
-            vmid = self.params["vmid"] or int(self.pve.get("/cluster/nextid"))
-            with journal.creating(vmid):
-                try:
-                    self.pve.pct("create", vmid, template, *options)
-                except PswModuleError as exc:
-                    # Someone else took the number between asking for it and using it.
-                    if "already exists" not in str(exc) or self.params["vmid"] or not left:
-                        raise
-                else:
-                    return vmid
-        return None
-
-    def _change(self, is_running):
-        vmid = self.result["vmid"]
+    def _change(self, row, guest):
+        vmid, is_running = self.result["vmid"], guest is not None or row["status"] == "running"
         running, planned = self._config(vmid)
         refuse_unconfined(planned, self.pve.raw_settings(vmid), vmid, self.params["hostname"])
         if self.devices is not None:
-            self.devices = with_present_numbers(self.devices, devices_in(planned).values())
+            self.devices = self._numbered(guest, planned)
         changes, deletions, where = plan(running, planned, self.params, self.devices)
-        size = growth(planned.get("rootfs", ""), self.params["rootfs_gib"])
+        sizes = growths(planned, self.params)
         after = {key: value for key, value in {**planned, **changes}.items() if key not in deletions}
-        if size:
-            after["rootfs"] = planned["rootfs"].rpartition("size=")[0] + "size=" + size
-        self.result.update(
-            changed=bool(changes or deletions or size),
-            devices=where,
-            restart_required=is_running and needs_restart(running, after),
-            diff={"before": _text(planned), "after": _text(after)},
-        )
-        if self.check_mode or not self.result["changed"]:
+        waits = will_wait(running, after)  # before disks grow, which they do at once
+        after.update({key: grown(after[key], size) for key, size in sizes.items()})
+        changed = bool(changes or deletions or sizes)
+        self.result.update(changed=self.result["changed"] or changed, devices=where, diff={"before": _text(planned), "after": _text(after)})
+        inside = self._waiting_inside(guest, running, planned, after) if is_running else []
+        self._note_waiting(inside + waits if is_running else [])
+        if changed or self.result["waiting"] or (self.params["started"] and not is_running):
+            self._refuse_locked(row)
+        if changed:
+            new = [device for device in self.devices or [] if where.get(device["path"]) in changes]
+            refuse_unready(self.pve, self.params, changes, new, foretold=self.check_mode)
+        if not changed or self.check_mode:
             return
-        self._refuse_unready(changes, where)
         if changes or deletions:
             self.pve.pct("set", vmid, *set_options(changes, deletions))
-        if size:
-            self.pve.pct("resize", vmid, "rootfs", size)
+        for key, size in sizes.items():
+            self.pve.pct("resize", vmid, key, size)
         if is_running:
-            self.result["restart_required"] = bool(waiting(*self._config(vmid)))
+            self._note_waiting(inside + waiting(*self._config(vmid)))
 
-    def _refuse_unready(self, changes, where):
-        """Refuse before anything changes what Proxmox VE would refuse half-way."""
-        refuse_missing(device for device in self.devices or [] if where.get(device["path"]) in changes)
-        for mount in self.params["mounts"] or []:
-            if not guests.has_directory(mount["source"]):
-                raise ModuleRefusal(
-                    "no_directory", "%s is no directory on this node, or has a link in its path" % mount["source"], "make it, or name the directory itself"
-                )
+    def _numbered(self, guest, planned):
+        """Return the devices with the numbers that their groups have in a running container, or as long as none runs those they have now."""
+        if guest is not None:
+            return with_numbers(self.params["devices"], self._groups(guest["groups"]))
+        return with_present_numbers(self.params["devices"], devices_in(planned).values())
 
-    def _start(self, running):
-        """Start a stopped container, restart one whose changes wait for it; return whether it runs now."""
-        restart = running and self.result["restart_required"] and self.params["restart"]
-        if running and not restart:
-            return True
-        self.result.update(changed=True, restarted=restart, restart_required=False)
-        if self.check_mode:
-            return running
-        self._boot(after_stop=restart)
-        return True
-
-    def _boot(self, *, after_stop):
-        vmid = self.result["vmid"]
-        if after_stop:
-            self.pve.power("shutdown", vmid, "--forceStop", "1", "--timeout", STOP_SECONDS)
-        self.pve.power("start", vmid)
-
-    def _wait(self):
-        paths = [mount["target"] for mount in self.params["mounts"] or []]
-        return guests.wait_for_guest(self.pve, self.result["vmid"], paths, self.params["wait_timeout"])
-
-    def _freshen(self, guest):
-        """Restart a container whose mounts show what was there on the node before; return what it says then."""
-        stale = guests.stale_mounts(self.params["mounts"] or [], guest)
-        if not stale or self.result["restart_required"]:
-            return guest
-        diff = self.result["diff"]
+    def _waiting_inside(self, guest, running, planned, after):
+        """Return what a running container does not show of its configuration: mounts made anew on the node, and its address."""
+        wrong = readdressed(planned.get("net0", ""), after["net0"]) or (guest and has_another(guest["addresses"], self.params["network"]))
+        # A mount that is new, or waits itself, is not there yet for another reason.
+        there = {parse_properties(text, "volume").get("mp") for key, text in after.items() if MOUNT_KEY.match(key) and running.get(key) == text}
+        stale = [mount for mount in guests.stale_mounts(self.params["mounts"], guest) if mount["target"] in there] if guest else []
         for mount in stale:
-            diff["before"] += "%s: another directory than %s is now\n" % (mount["target"], mount["source"])
-            diff["after"] += "%s: %s\n" % (mount["target"], mount["source"])
-        restart = self.params["restart"]
-        self.result.update(changed=restart or self.result["changed"], restarted=restart, restart_required=not restart)
-        if not restart or self.check_mode:
-            return guest
-        self._boot(after_stop=True)
-        guest = self._wait()
-        if guests.stale_mounts(stale, guest):
-            raise PswModuleError("container %s was restarted and still does not show %s of the node" % (self.result["vmid"], stale[0]["source"]))
-        return guest
+            self.result["diff"]["before"] += "%s: another directory than %s is now\n" % (mount["target"], mount["source"])
+            self.result["diff"]["after"] += "%s: %s\n" % (mount["target"], mount["source"])
+        return (["net0"] if wrong else []) + [mount["target"] for mount in stale] + (self.params["waiting"] or [])
 
-    def _meet(self):
-        vmid = self.result["vmid"]
-        guest = self._freshen(self._wait())
+    def _note_waiting(self, keys):
+        self.result.update(waiting=sorted(set(keys)), restart_required=bool(keys))
+
+    def _refuse_locked(self, row):
+        if row.get("lock"):
+            raise ModuleRefusal(
+                "container_locked",
+                "container %s (%s) is locked (%s), so nothing about it can be changed now" % (row["vmid"], row.get("name"), row["lock"]),
+                "wait until that is done and run this again; if nothing is at work on it: pct unlock %s" % row["vmid"],
+            )
+
+    def _start(self):
+        """Start a stopped container; return whether it runs now."""
+        self.result["changed"] = True
+        if not self.check_mode:
+            self.pve.power("start", self.result["vmid"])
+        return not self.check_mode
+
+    def _restart(self):
+        """Restart a running container whose changes wait for it, if it may be; there is one restart in a run and no second."""
+        if not self.result["restart_required"] or not self.params["restart"] or self.result["restarted"]:
+            return
+        self.result.update(changed=True, restarted=True, restart_required=False)
+        if not self.check_mode:
+            self.pve.power("shutdown", self.result["vmid"], "--forceStop", "1", "--timeout", STOP_SECONDS)
+            self.pve.power("start", self.result["vmid"])
+
+    def _meet(self, guest):
+        """Return what the running container says about itself when it can be reached, and let in who may log in."""
+        network, now = self.params["network"], self.check_mode or self.result["restart_required"]
+        if guest is None or (not now and (self.result["changed"] or guests.lacks(guest, network))):
+            guest = guests.wait_for_guest(self.pve, self.result["vmid"], self.params["mounts"], network, self.params["wait_timeout"])
+        stale = guests.stale_mounts(self.params["mounts"], guest)
+        if stale and self.result["restarted"] and not self.check_mode:
+            raise PswModuleError("container %s was restarted and still does not show %s of the node" % (self.result["vmid"], stale[0]["source"]))
         missing = [key for key in self.params["authorized_keys"] or guests.node_keys() if key not in guest["logins"]]
         if missing:
             self.result["changed"] = True
             if not self.check_mode:
-                guests.admit(self.pve, vmid, missing)
-        for name in ("address", "host_keys", "groups"):
-            self.result[name] = guest[name]
+                guests.admit(self.pve, self.result["vmid"], missing)
+        address = reached_by(guest["addresses"], network) or next(iter(guest["addresses"]), None)
+        self.result.update(address=address, host_keys=guest["host_keys"], groups={**guest["groups"], **self.result["groups"]})
         return guest
 
     def _groups(self, found):
@@ -212,21 +198,19 @@ class Container:
         self.result["groups"] = found
         return found
 
-    def _settle(self, guest):
-        """Give devices to the groups of the container, whose numbers only a running one tells: new entries at once, others with a restart."""
-        groups = self._groups(guest["groups"])
-        devices = with_numbers(self.params["devices"] or [], groups)
-        if self.params["devices"] is None or devices == self.devices:
+    def _settle(self, guest, *, known):
+        """Give devices to groups whose numbers only the container tells that has just been started: new entries at once, others by a restart."""
+        if known or self.params["devices"] is None:
             return
-        before, self.devices = self.result, devices
-        self.result = {**before}
-        self._change(is_running=True)
-        self.result["changed"] = self.result["changed"] or before["changed"]
-        self.result["diff"]["before"] = before["diff"]["before"]
-        self.result["restart_required"] = self.result["restart_required"] or before["restart_required"]
-        if self._start(running=True) and self.result["restarted"] and not self.check_mode:
-            self._wait()
-        self.result["restarted"] = self.result["restarted"] or before["restarted"]
+        if with_numbers(self.params["devices"], self._groups(guest["groups"])) == self.devices:
+            return
+        before = self.result["diff"]["before"]
+        row = {"vmid": self.result["vmid"], "status": "running"}
+        self._change(row, guest)
+        self.result["diff"]["before"] = before
+        self._restart()
+        if self.result["restarted"] and not self.check_mode:
+            self._meet(None)
 
 
 def _text(config):

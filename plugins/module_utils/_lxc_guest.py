@@ -6,20 +6,24 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._lxc_mounts import directories
+from ansible_collections.psw.ai.plugins.module_utils._lxc_network import fixed, reached_by
 
-SSH_PORT = 22
 PAUSE = 1
 NODE_KEYS = "/root/.ssh/authorized_keys"
 # One program for everything, because each call into a container costs half a second on a node. Only eth0: podman's bridges have addresses too.
+# Whether SSH listens is asked inside, because the node need not have an address in the container's network.
 PROBE = r"""
-ip -4 -o addr show dev eth0 scope global | while read -r _ _ _ address _; do echo "address ${address%%/*}"; done
+ip -o addr show dev eth0 scope global | while read -r _ _ _ address rest; do
+  case $rest in *temporary*|*deprecated*|*tentative*) ;; *) echo "address ${address%%/*}" ;; esac
+done
 for file in /etc/ssh/ssh_host_*_key.pub; do [ -f "$file" ] && read -r kind key _ <"$file" && echo "host_key $kind $key"; done
 getent group video render | while IFS=: read -r name _ gid _; do echo "group $name $gid"; done
 for path in "$@"; do stat -c "mount %d:%i %n" "$path"; done 2>/dev/null
+grep -qsE '^ *[0-9]+: [0-9A-F]+:0016 [0-9A-F]+:0000 0A' /proc/net/tcp /proc/net/tcp6 && echo "ssh listens"
 [ -f /root/.ssh/authorized_keys ] && sed 's/^/login /' /root/.ssh/authorized_keys
 exit 0
 """
@@ -46,12 +50,14 @@ def key_lines(text):
 
 
 def parse_probe(text):
-    """Return what PROBE printed as a dict of address, host_keys, groups, mounts and logins."""
-    found = {"address": None, "host_keys": [], "groups": {}, "mounts": {}, "logins": []}
+    """Return what PROBE printed as a dict of addresses, host_keys, groups, mounts, ssh and logins."""
+    found = {"addresses": [], "host_keys": [], "groups": {}, "mounts": {}, "ssh": False, "logins": []}
     for line in text.splitlines():
         kind, _space, value = line.partition(" ")
         if kind == "address":
-            found["address"] = found["address"] or value
+            found["addresses"].append(value)
+        elif kind == "ssh":
+            found["ssh"] = True
         elif kind == "host_key":
             found["host_keys"].append(value)
         elif kind == "group":
@@ -77,11 +83,37 @@ def groups_of(pve, vmid):
     return parse_probe(pve.pct("exec", vmid, "--", "sh", "-c", PROBE, "probe"))["groups"]
 
 
-def wait_for_guest(pve, vmid, paths, seconds):
-    """Return what the container says about itself once it has an address and answers on the SSH port."""
+def look(pve, vmid, mounts):
+    """Return what the container says about itself; None when it does not answer yet."""
+    try:
+        return _ask(pve, vmid, mounts)
+    except PswModuleError:
+        return None
+
+
+def lacks(guest, network):
+    """Return what a container lacks to be reached, None when there is nothing."""
+    if not reached_by(guest["addresses"], network):
+        ip, kind = (network["ip"], "IPv4") if network["ip"] is not None else (network["ip6"], "IPv6")
+        if fixed(ip):
+            return "%s instead of %s on eth0" % (", ".join(guest["addresses"]) or "no address", ip.partition("/")[0])
+        who = "DHCP" if ip == "dhcp" else "a router that announces a prefix"
+        return "no %s address on eth0 (is there %s on its bridge%s?)" % (kind, who, " and in VLAN %s" % network["vlan"] if network["vlan"] else "")
+    if not guest["host_keys"]:
+        return "no SSH host keys"
+    return None if guest["ssh"] else "no SSH server on port 22"
+
+
+def wait_for_guest(pve, vmid, mounts, network, seconds):
+    """Return what the container says about itself once it can be reached."""
     deadline = time.monotonic() + seconds
     while True:
-        missing, guest = _look(pve, vmid, paths)
+        try:
+            guest = _ask(pve, vmid, mounts)
+            missing = lacks(guest, network)
+        except PswModuleError as exc:
+            # Its init may not be there yet.
+            missing = "not answered (%s)" % exc
         if not missing:
             return guest
         if time.monotonic() > deadline:
@@ -91,7 +123,7 @@ def wait_for_guest(pve, vmid, paths, seconds):
 
 def stale_mounts(mounts, guest):
     """Return the mounts that show something else than the node's directory, as after the dataset there was mounted anew."""
-    return [mount for mount in mounts if guest["mounts"].get(mount["target"]) != _identity(mount["source"])]
+    return [mount for mount in directories(mounts) if guest["mounts"].get(mount["target"]) != _identity(mount["source"])]
 
 
 def admit(pve, vmid, keys):
@@ -99,27 +131,9 @@ def admit(pve, vmid, keys):
     pve.pct("exec", vmid, "--", "sh", "-c", ADMIT, data="".join(key + "\n" for key in keys))
 
 
-def _look(pve, vmid, paths):
-    try:
-        guest = parse_probe(pve.pct("exec", vmid, "--", "sh", "-c", PROBE, "probe", *paths))
-    except PswModuleError as exc:
-        # Its init may not be there yet.
-        return "not answered (%s)" % exc, {}
-    if not guest["address"]:
-        return "no IPv4 address on eth0 (is there DHCP on its bridge?)", guest
-    if not guest["host_keys"]:
-        return "no SSH host keys", guest
-    if not _answers(guest["address"]):
-        return "no SSH server at %s port %d" % (guest["address"], SSH_PORT), guest
-    return None, guest
-
-
-def _answers(address):
-    try:
-        with socket.create_connection((address, SSH_PORT), timeout=3):
-            return True
-    except OSError:
-        return False
+def _ask(pve, vmid, mounts):
+    paths = [mount["target"] for mount in directories(mounts)]
+    return parse_probe(pve.pct("exec", vmid, "--", "sh", "-c", PROBE, "probe", *paths))
 
 
 def _identity(path):
@@ -128,8 +142,3 @@ def _identity(path):
     except OSError:
         return None
     return "%d:%d" % (found.st_dev, found.st_ino)
-
-
-def has_directory(path):
-    """Tell whether a directory to be mounted is there, without a link in its path: Proxmox VE takes no other."""
-    return os.path.isdir(path) and os.path.realpath(path) == os.path.normpath(path)

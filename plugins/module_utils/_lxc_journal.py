@@ -11,10 +11,13 @@ import os
 import time
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import split_tags
+from ansible_collections.psw.ai.plugins.module_utils._lxc_owner import is_ours
 
 DIRECTORY = "/var/lib/psw"
+# The locks of what was begun and never ended: such a container can only be removed.
+HALF = ("create", "destroyed")
 TASK_SECONDS = 900
+ALREADY = "already exists"
 PAUSE = 2
 
 
@@ -40,7 +43,7 @@ class Journal:
 
     @contextlib.contextmanager
     def creating(self, vmid):
-        """Hold the number while the container is created; a killed run leaves the file behind, a failed one does not."""
+        """Hold the number while the container is created. What a failure leaves is removed; the note stays until that is done."""
         os.makedirs(DIRECTORY, mode=0o755, exist_ok=True)
         with open(self.path, "w", encoding="utf-8") as file:
             file.write("%d\n" % vmid)
@@ -48,32 +51,41 @@ class Journal:
             os.fsync(file.fileno())
         try:
             yield
-        finally:
-            self._forget()
+        except PswModuleError as exc:
+            if ALREADY in str(exc):
+                self._forget()  # someone else's, perhaps half-made too
+            with contextlib.suppress(PswModuleError):  # the failure itself is what has to be told
+                self.finish(self.rows())
+            raise
+        self._forget()
 
-    def finish(self, rows, tag):
-        """Remove what a killed run left locked and unusable; return whether the containers have to be looked at again."""
+    def rows(self):
+        """Return the containers of this node."""
+        return self.pve.get("/nodes/{node}/lxc")
+
+    def left_in(self, rows):
+        """Return the containers that an earlier run left locked and unusable."""
         vmid = self._vmid()
-        rows = [row for row in rows if self._half_made(row) and (self._nameless(row, vmid) or self._ours(row, tag))]
-        for row in rows:
+        return [row for row in rows if self._half_made(row) and (self._nameless(row, vmid) or is_ours(row, self.hostname))]
+
+    def finish(self, rows):
+        """Remove what an earlier run left; return whether the containers have to be looked at again."""
+        left = self.left_in(rows)
+        for row in left:
             # The killed run's task may well live on.
-            if self._wait_for_task(row["vmid"]) == "create":
+            if self._wait_for_task(row["vmid"]) in HALF:
                 self.pve.pct("unlock", row["vmid"])
                 self.pve.pct("destroy", row["vmid"], "--force", "1", "--purge", "1")
-        if vmid is not None:
-            self._forget()
-        return bool(rows)
+        self._forget()
+        return bool(left)
 
     @staticmethod
     def _half_made(row):
-        return row.get("lock") == "create" and row["status"] != "running"
+        return row.get("lock") in HALF and row["status"] != "running"
 
     @staticmethod
     def _nameless(row, vmid):
         return int(row["vmid"]) == vmid and row.get("name", "") in {"", "CT%s" % vmid}
-
-    def _ours(self, row, tag):
-        return row.get("name") == self.hostname and tag in split_tags(row.get("tags", ""))
 
     def _wait_for_task(self, vmid):
         """Wait for the end of a creation or restore that is still under way; return the lock that is left then."""
@@ -82,7 +94,7 @@ class Journal:
             if time.monotonic() > deadline:
                 raise PswModuleError("container %s has been busy for %d s; look at its task on the node" % (vmid, TASK_SECONDS))
             time.sleep(PAUSE)
-        rows = {int(row["vmid"]): row for row in self.pve.get("/nodes/{node}/lxc")}
+        rows = {int(row["vmid"]): row for row in self.rows()}
         return rows.get(int(vmid), {}).get("lock")
 
     def _busy(self, vmid):

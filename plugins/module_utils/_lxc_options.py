@@ -12,10 +12,14 @@ NETWORK_OPTIONS = {
     "ip": {"type": "str", "default": "dhcp"},
     "gateway": {"type": "str"},
     "vlan": {"type": "int"},
+    "ip6": {"type": "str"},
+    "gateway6": {"type": "str"},
     "firewall": {"type": "bool"},
 }
 MOUNT_OPTIONS = {
-    "source": {"type": "path", "required": True},
+    "source": {"type": "path"},
+    "storage": {"type": "str"},
+    "size_gib": {"type": "int"},
     "target": {"type": "path", "required": True},
     "read_only": {"type": "bool", "default": False},
     "options": {"type": "list", "elements": "str", "choices": ["discard", "lazytime", "noatime", "nodev", "noexec", "nosuid"]},
@@ -34,7 +38,14 @@ CONTAINER_OPTIONS = {
     "rootfs_gib": {"type": "int", "default": 16},
     "network": {"type": "dict", "default": {}, "apply_defaults": True, "options": NETWORK_OPTIONS},
     "devices": {"type": "list", "elements": "dict", "options": DEVICE_OPTIONS},
-    "mounts": {"type": "list", "elements": "dict", "options": MOUNT_OPTIONS},
+    "mounts": {
+        "type": "list",
+        "elements": "dict",
+        "options": MOUNT_OPTIONS,
+        "required_one_of": [("source", "storage")],
+        "mutually_exclusive": [("source", "storage")],
+        "required_together": [("storage", "size_gib")],
+    },
     "onboot": {"type": "bool", "default": True},
     "startup_order": {"type": "int"},
     "tags": {"type": "list", "elements": "str", "default": []},
@@ -42,5 +53,6 @@ CONTAINER_OPTIONS = {
     "authorized_keys": {"type": "list", "elements": "str", "no_log": False},
     "started": {"type": "bool", "default": True},
     "restart": {"type": "bool", "default": True},
+    "waiting": {"type": "list", "elements": "str"},
     "wait_timeout": {"type": "int", "default": 180},
 }

@@ -5,49 +5,11 @@
 
 from __future__ import annotations
 
-import re
-
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
-from ansible_collections.psw.ai.plugins.module_utils._lxc_config import MOUNT_KEY, parse_properties, plan_devices, render_properties
-
-LAST_MOUNT = 255
-UNITS = {"K": 1 / 1048576, "M": 1 / 1024, "G": 1, "T": 1024}
-
-
-def find(rows, hostname, tag, vmid=None):
-    """Return the row of the container that is called ``hostname`` and carries ``tag``, or None; a stranger's is refused."""
-    ours = [row for row in rows if row.get("name") == hostname and tag in split_tags(row.get("tags", ""))]
-    if len(ours) > 1:
-        numbers = ", ".join(sorted(str(row["vmid"]) for row in ours))
-        raise ModuleRefusal("ambiguous", "containers %s are all called %s and tagged %s" % (numbers, hostname, tag), "remove or rename all but one")
-    if ours:
-        if vmid and int(ours[0]["vmid"]) != vmid:
-            raise ModuleRefusal("vmid_fixed", "%s is container %s, not %d" % (hostname, ours[0]["vmid"], vmid), "a container's number cannot be changed")
-        return ours[0]
-    for row in rows:
-        if row.get("name") == hostname or (vmid and int(row["vmid"]) == vmid):
-            raise ModuleRefusal(
-                "not_ours",
-                "container %s (%s) is not tagged %s, so it belongs to someone else and stays untouched" % (row["vmid"], row.get("name"), tag),
-                "rename it, or choose another name or number",
-            )
-    return None
-
-
-def split_tags(text):
-    """Return the set of tags in Proxmox VE's list."""
-    return {tag for tag in re.split(r"[;, ]+", str(text)) if tag}
-
-
-def refuse_elsewhere(rows, hostname, tag, node):
-    """Refuse a second container of ours under this name in the cluster: moving one is not what a new one is for."""
-    for row in rows:
-        if row.get("name") == hostname and row.get("node") != node and tag in split_tags(row.get("tags", "")):
-            raise ModuleRefusal(
-                "on_another_node",
-                "%s is container %s on node %s already" % (hostname, row["vmid"], row["node"]),
-                "plan it there, migrate it (pct migrate), or destroy it first",
-            )
+from ansible_collections.psw.ai.plugins.module_utils._lxc_config import parse_properties, plan_devices
+from ansible_collections.psw.ai.plugins.module_utils._lxc_mounts import mount_entries
+from ansible_collections.psw.ai.plugins.module_utils._lxc_network import network
+from ansible_collections.psw.ai.plugins.module_utils._lxc_owner import split_tags
 
 
 def refuse_unconfined(config, raw, vmid, hostname):
@@ -72,7 +34,7 @@ def plan(running, planned, params, devices):
     wanted["net0"] = network(planned.get("net0", ""), params["network"])
     wanted["tags"] = ";".join(sorted(split_tags(planned.get("tags", "")) | set(params["tags"])))
     wanted["startup"] = startup(planned.get("startup", ""), params["startup_order"])
-    wanted.update(mounts(running, planned, params["mounts"] or []))
+    wanted.update(mount_entries(running, planned, params["mounts"] or []))
     changes = {key: value for key, value in wanted.items() if value is not None and not same(key, planned.get(key), value)}
     deletions, where = [], {}
     if devices is not None:
@@ -107,51 +69,11 @@ def same(key, current, wanted):
     return current == wanted
 
 
-def network(current, wanted):
-    """Return net0 with what is wanted; what Proxmox VE chose itself, such as the hardware address, stays."""
-    properties = {"name": "eth0", **parse_properties(current, "name"), "bridge": wanted["bridge"], "ip": wanted["ip"]}
-    for name, value in (("gw", wanted["gateway"]), ("tag", wanted["vlan"])):
-        properties.pop(name, None)
-        if value is not None:
-            properties[name] = value
-    if wanted["firewall"] is not None:
-        properties["firewall"] = int(wanted["firewall"])
-    properties.setdefault("type", "veth")
-    return ",".join("%s=%s" % item for item in properties.items())
-
-
 def startup(current, order):
     """Return the start-up entry with our order; delays that someone set stay."""
     if order is None:
         return None
     return ",".join("%s=%s" % item for item in {**parse_properties(current, "order"), "order": order}.items())
-
-
-def mounts(running, planned, wanted):
-    """Return the mpN entries of the wanted directories, matched by their path in the container; any other mount stays."""
-    # What waits for its removal comes last: it is taken back rather than mounted a second time.
-    leaving = {key: text for key, text in running.items() if key not in planned}
-    current = {key: parse_properties(text, "volume") for key, text in {**planned, **leaving}.items() if MOUNT_KEY.match(key)}
-    free = ("mp%d" % number for number in range(LAST_MOUNT + 1) if "mp%d" % number not in {**running, **planned})
-    entries = {}
-    for mount in wanted:
-        # Without replicate=0 a bind mount would stop the replication of the whole container.
-        properties = {"volume": mount["source"], "mp": mount["target"], "replicate": 0}
-        if mount["read_only"]:
-            properties["ro"] = 1
-        if mount["options"]:
-            properties["mountoptions"] = ";".join(sorted(mount["options"]))
-        key = next((key for key, other in current.items() if other.get("mp") == mount["target"]), None) or next(free)
-        entries[key] = render_properties(properties, "volume")
-    return entries
-
-
-def growth(rootfs, wanted_gib):
-    """Return the size to grow the root disk to, or None; a root disk is never made smaller."""
-    size = re.match(r"^([\d.]+)([KMGT])$", parse_properties(rootfs, "volume").get("size", ""))
-    if not size or float(size.group(1)) * UNITS[size.group(2)] >= wanted_gib:
-        return None
-    return "%dG" % wanted_gib
 
 
 def _text(number):

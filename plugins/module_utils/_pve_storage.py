@@ -54,12 +54,18 @@ def _version(name):
     return [int(number) for number in re.findall(r"\d+", version.partition("_")[0])], name
 
 
-def resolve_template(pve, pattern, wanted_storage):
-    """Return the volume of the newest template here that fits; downloads it when there is none."""
-    storages = pve.get("/nodes/{node}/storage")
+def resolve_template(pve, storages, pattern, wanted_storage, *, foretold):
+    """Return the volume of the newest template here that fits; downloads it when there is none, or only looks whether that would work."""
     found = _here(pve, storages, pattern, wanted_storage)
     if found:
         return found
+    if foretold:
+        choose_storage(storages, "vztmpl", wanted_storage, 1)
+        offered = _offered(pve)
+        # An empty index says nothing: a real run updates it.
+        if offered and not newest(offered, pattern):
+            raise _no_template(pattern)
+        return None
     # Several containers are often made at the same time: one downloads, the others find what it brought.
     with alone("template"):
         return _here(pve, storages, pattern, wanted_storage) or _download(pve, storages, pattern, wanted_storage)
@@ -82,11 +88,13 @@ def _download(pve, storages, pattern, wanted_storage):
         pve.pveam("update")
         name = newest(_offered(pve), pattern)
     if not name:
-        raise ModuleRefusal(
-            "no_template", "no template %s on this node, and none offered by its template index" % pattern, "see what there is: pveam available"
-        )
+        raise _no_template(pattern)
     pve.pveam("download", storage, name)
     return "%s:vztmpl/%s" % (storage, name)
+
+
+def _no_template(pattern):
+    return ModuleRefusal("no_template", "no template %s on this node, and none offered by its template index" % pattern, "see what there is: pveam available")
 
 
 def _offered(pve):

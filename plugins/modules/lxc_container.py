@@ -14,9 +14,10 @@ description:
   - Creates an unprivileged LXC container and keeps it as described, devices included, with one call and at most one restart.
   - Runs on the node, as root. C(community.proxmox.proxmox) is no way here, because it has no device passthrough, no check
     mode and no diff, and because Proxmox VE lets nobody but C(root@pam) itself set devices and bind mounts.
-  - The container is found by O(hostname) and the tag C(psw). One of that name without the tag is never touched.
+  - The container is found by the tags C(psw) and C(psw.<hostname>), also when somebody renamed it. One of its name without the tag C(psw) is never touched.
   - The container is always unprivileged, with nesting as its only feature. A privileged one is refused.
-  - A run that was killed half-way is completed by the next one.
+  - A run that was killed half-way, or that failed, is completed by the next one.
+  - What would be refused is refused before anything changes, also in check mode.
 extends_documentation_fragment:
   - psw.ai.attributes
   - psw.ai.lxc.devices
@@ -34,12 +35,12 @@ options:
     type: str
     required: true
   state:
-    description: Whether the container is to be there. With V(absent) it is stopped and destroyed; mounted directories stay.
+    description: Whether the container is to be there. With V(absent) it is stopped and destroyed with its volumes; mounted directories stay.
     type: str
     choices: [present, absent]
     default: present
   vmid:
-    description: Number for a new container. By default the next free one of the cluster.
+    description: Number for a new container, which nothing in the cluster may have. By default the next free one.
     type: int
   node:
     description: Name of the node in its cluster. By default the name of the host the module runs on.
@@ -80,7 +81,7 @@ options:
     description: Its place in the order of starting.
     type: int
   tags:
-    description: Tags besides C(psw). Others that the container carries stay.
+    description: Tags besides C(psw) and C(psw.<hostname>). Others that the container carries stay.
     type: list
     elements: str
     default: []
@@ -97,9 +98,15 @@ options:
     type: bool
     default: true
   restart:
-    description: Whether a running container is restarted when a change waits for it.
+    description: Whether a running container is restarted when a change waits for it. There is one restart for all changes.
     type: bool
     default: true
+  waiting:
+    description:
+      - What waits for a restart according to RV(waiting) of an earlier call, which had O(restart=false).
+      - Between two such calls a restart can be announced. The second one cannot always see by itself what waits.
+    type: list
+    elements: str
   wait_timeout:
     description: How many seconds a running container has to get an address and answer SSH.
     type: int
@@ -127,7 +134,7 @@ vmid:
   returned: success
   type: int
 address:
-  description: IPv4 address of a running container.
+  description: The address by which a running container is reached, IPv4 before IPv6.
   returned: success
   type: str
 host_keys:
@@ -155,6 +162,12 @@ restart_required:
   description: Whether a change still waits for a restart.
   returned: success
   type: bool
+waiting:
+  description: What waits for a restart, or waited for the one that was made; options of the container, and mounts that show what was there before.
+  returned: success
+  type: list
+  elements: str
+  sample: [features, mp0]
 diff:
   description: The configuration before and after.
   returned: success
@@ -164,16 +177,19 @@ diff:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._lxc_config import check_devices
-from ansible_collections.psw.ai.plugins.module_utils._lxc_container import TAG, Container
+from ansible_collections.psw.ai.plugins.module_utils._lxc_container import Container
+from ansible_collections.psw.ai.plugins.module_utils._lxc_network import check_network
 from ansible_collections.psw.ai.plugins.module_utils._lxc_options import CONTAINER_OPTIONS
+from ansible_collections.psw.ai.plugins.module_utils._lxc_owner import tags_for
 from ansible_collections.psw.ai.plugins.module_utils._pve import Pve
 
 
 def main():
     """Read the options, do the work, report."""
     module = AnsibleModule(argument_spec=CONTAINER_OPTIONS, supports_check_mode=True)
-    params = {**module.params, "tags": sorted({TAG, *module.params["tags"]})}
+    params = {**module.params, "tags": tags_for(module.params["hostname"], module.params["tags"])}
     try:
+        params["network"] = check_network(params["network"])
         if params["devices"] is not None:
             params["devices"] = check_devices(params["devices"])
         container = Container(Pve(module, params["node"]), params, check_mode=module.check_mode)

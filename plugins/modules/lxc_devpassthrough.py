@@ -81,10 +81,10 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 from ansible_collections.psw.ai.plugins.module_utils._lxc_config import (
     check_devices,
     devices_of,
-    needs_restart,
     plan_devices,
     views,
     waiting,
+    will_wait,
 )
 from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import DEVICE_OPTIONS, refuse_missing, set_options, with_numbers
 from ansible_collections.psw.ai.plugins.module_utils._lxc_guest import groups_of
@@ -104,7 +104,7 @@ def ensure(module, pve):
     if not (changes or deletions):
         restart = bool(waiting(running, planned))
     elif module.check_mode:
-        restart = pve.get("/nodes/{node}/lxc/%d/status/current" % vmid)["status"] == "running" and needs_restart(running, after)
+        restart = pve.get("/nodes/{node}/lxc/%d/status/current" % vmid)["status"] == "running" and bool(will_wait(running, after))
     else:
         refuse_missing(device for device in wanted if where.get(device["path"]) in changes)
         pve.pct("set", vmid, *set_options(changes, deletions))

@@ -7,7 +7,8 @@ import re
 import pytest
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._lxc_config import check_devices, parse_device, parse_properties, render_device, render_properties, views
-from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import growth, plan
+from ansible_collections.psw.ai.plugins.module_utils._lxc_mounts import growth
+from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import plan
 from ansible_collections.psw.ai.plugins.module_utils._pve_storage import newest
 
 ALLOWED = re.compile(r"^(hostname|cores|memory|swap|onboot|startup|description|tags|features|net0|mp\d+|dev\d+)$")
@@ -39,6 +40,8 @@ def random_params(dice):
             "ip": dice.choice(["dhcp", "192.0.2.5/24"]),
             "gateway": dice.choice([None, "192.0.2.1"]),
             "vlan": dice.choice([None, 7]),
+            "ip6": dice.choice([None, "auto", "dhcp", "2001:db8::5/64"]),
+            "gateway6": dice.choice([None, "2001:db8::1"]),
             "firewall": dice.choice([None, True, False]),
         },
         "mounts": dice.choice([None, mounts]),
