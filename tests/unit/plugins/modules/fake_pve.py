@@ -154,7 +154,8 @@ def execute(state, vmid, *words):
         return ""
     # Someone who ended a mount on the node since the start left the container with what was there before.
     mounts = {text.partition(",mp=")[2].partition(",")[0]: text.partition(",")[0] for key, text in ct["config"].items() if key.startswith("mp")}
-    seen = [(path, Path(mounts[path]).stat()) for path in words[words.index("probe") + 1 :] if path in mounts and not ct.get("stale")]
+    asked = [path for path in words[words.index("probe") + 1 :] if path in mounts and not ct.get("stale")]
+    seen = [(path, Path(mounts[path]).stat()) for path in asked if Path(mounts[path]).exists()]
     found = [f"mount {what.st_dev}:{what.st_ino} {path}" for path, what in seen]
     return "\n".join([state["says"], *found, *("login " + line for line in ct["logins"].splitlines()), ""])
 
