@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -68,16 +69,20 @@ def test_a_place_that_will_not_do_is_refused_before_anything_is_made(home, model
     assert not (home.path / "secrets" / "apps.yml").exists()
 
 
-def test_a_storage_that_was_named_is_used_and_what_is_lost_is_said(home):
-    wish(home, "{storage: fast, quota: 50G}")
+@pytest.mark.parametrize(
+    ("storage", "mount", "lost"),
+    [
+        ("fast", "mp0: /mnt/fast/psw-models,mp=/srv/models,replicate=0", "no quota: models and whatever else is in /mnt/fast (overlay) can fill it"),
+        ("local-lvm", r"mp0: local-lvm:vm-\d+-disk-\d+,backup=0,mp=/srv/models,size=50G", "it is destroyed together with the container"),
+    ],
+)
+def test_a_storage_that_was_named_is_used_and_what_is_lost_is_said(home, storage, mount, lost):
+    shell(home, "for vmid in $(pct list | awk 'NR > 1 {print $1}'); do pct stop $vmid; pct destroy $vmid --purge 1; done")
+    wish(home, f"{{storage: {storage}, quota: 50G}}")
     status, answer = converge(home)
     assert status == 0, answer
-    assert answer["warnings"] == [
-        (
-            "psw-models is on storage fast and not on ZFS: no quota: models and whatever else is in /mnt/fast (overlay) can fill it;"
-            " no checksums; no snapshots; no properties for large files"
-        )
-    ]
-    assert "mp0: /mnt/fast/psw-models,mp=/srv/models,replicate=0" in shell(home, "cat /etc/pve/lxc/*.conf")
+    assert f"psw-models is on storage {storage} and not on ZFS: {lost}" in answer["warnings"][0]
+    assert len(answer["warnings"]) == 1
+    assert re.search(mount, shell(home, "cat /etc/pve/lxc/*.conf"))
     status, again = converge(home)
     assert (status, again["changed"]) == (0, 0)

@@ -177,6 +177,17 @@ def test_a_directory_storage_holds_models_and_they_outlive_the_container(storage
     assert not storages.module("storage_place", **wanted)["changed"]
 
 
+def test_a_volume_holds_models_outside_backups_and_goes_with_the_container(storages):
+    wanted = {"storage": "local-lvm", "name": "psw-models", "size": "50G", "hostname": "psw-test"}
+    place = storages.module("storage_place", **wanted)
+    options = container(mounts=[{**place["mount"], "target": "/srv/models"}])
+    vmid = storages.module("lxc_container", **options)["vmid"]
+    storages.run(f"pct exec {vmid} -- touch /srv/models/model")
+    assert "backup=0,mp=/srv/models,size=50G" in storages.run(f"pct config {vmid}")
+    assert not storages.module("lxc_container", **options)["changed"]
+    assert storages.module("storage_place", **wanted) == place
+
+
 @pytest.mark.parametrize(("storage", "seen"), [("nas", "storage nas (nfs) is on the network"), ("fasd", "did you mean fast?")])
 def test_a_storage_that_will_not_do_is_refused(storages, storage, seen):
     refused = storages.module("storage_place", storage=storage, name="psw-models", size="50G", hostname="psw-test")
