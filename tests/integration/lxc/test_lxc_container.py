@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """lxc_container and lxc_devpassthrough against Proxmox VE's API, with real containers behind it."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -52,6 +53,43 @@ def test_a_run_that_was_killed_is_finished_by_the_next(node, moment):
     assert done["address"], done
     assert [row["name"] for row in node.containers()] == ["psw-test"]
     assert not node.module("lxc_container", **SMALL)["changed"]
+
+
+def test_a_container_that_was_renamed_gets_its_name_back(node):
+    made = node.module("lxc_container", **SMALL)
+    node.run(f"pct set {made['vmid']} -hostname theirs")
+    healed = node.module("lxc_container", **SMALL)
+    assert (healed["vmid"], healed["restarted"]) == (made["vmid"], False)
+    assert [row["name"] for row in node.containers()] == ["psw-test"]
+    assert not node.module("lxc_container", **SMALL)["changed"]
+
+
+def test_a_fixed_address_is_taken_up_by_one_restart_and_given_back_by_another(node):
+    made = node.module("lxc_container", **SMALL)
+    gateway = node.lab.node_address.rpartition(".")[0] + ".1"
+    fixed = node.lab.node_address.rpartition(".")[0] + ".240"
+    network = {"ip": f"{fixed}/24", "gateway": gateway}
+    told = node.module("lxc_container", **SMALL, network=network, restart=False)
+    assert (told["restarted"], told["waiting"], told["address"]) == (False, ["net0"], made["address"])
+    moved = node.module("lxc_container", **SMALL, network=network, waiting=told["waiting"])
+    assert (moved["restarted"], moved["address"]) == (True, fixed)
+    assert look(node, made["vmid"], "ip route show default").startswith(f"default via {gateway}")
+    assert not node.module("lxc_container", **SMALL, network=network)["changed"]
+    back = node.module("lxc_container", **SMALL)
+    assert (back["restarted"], back["address"]) == (True, made["address"])
+
+
+def test_a_volume_is_mounted_at_once_and_grows(node):
+    storage = json.loads(node.run("pvesh get /nodes/pve1/storage --output-format json"))
+    name = next(row["storage"] for row in storage if "rootdir" in row["content"])
+    volume = {"storage": name, "size_gib": 1, "target": "/srv/data"}
+    made = node.module("lxc_container", **SMALL)
+    added = node.module("lxc_container", **SMALL, mounts=[volume])
+    assert (added["changed"], added["restarted"]) == (True, False), added
+    assert look(node, made["vmid"], "touch /srv/data/here && ls /srv/data") == "here"
+    assert not node.module("lxc_container", **SMALL, mounts=[volume])["changed"]
+    assert node.module("lxc_container", **SMALL, mounts=[{**volume, "size_gib": 2}])["changed"]
+    assert "size=2G" in node.run(f"pct config {made['vmid']}")
 
 
 def test_two_made_at_once_share_a_download_and_get_numbers_of_their_own(node):
