@@ -14,7 +14,7 @@ from ansible_collections.psw.ai.plugins.module_utils._steps import Step, state_d
 from ansible_collections.psw.ai.plugins.module_utils._systemd import UNKNOWN
 
 # What an app owns, by kind. It is noted on the machine, so that what is no longer wished for can be found and removed.
-OWNED = ("units", "files", "directories", "secrets")
+OWNED = ("units", "files", "directories", "secrets", "images")
 _HIDDEN_BEFORE, _HIDDEN_AFTER = "(value is secret), before", "(value is secret), new"
 
 
@@ -24,6 +24,7 @@ class Plan(NamedTuple):
     steps: list
     restarts: dict  # service: reason
     warnings: list
+    leftovers: list = ()  # steps for when the app is ready: until then somebody may want to go back
 
 
 def unit_wishes(texts):
@@ -33,7 +34,7 @@ def unit_wishes(texts):
 
 def owned_by(wish):
     """Return what an app with these wishes owns, in the form that is noted on the machine."""
-    owned = {"units": wish["units"], "secrets": wish["secrets"]}
+    owned = {"units": wish["units"], "secrets": wish["secrets"], "images": wish["images"] if wish["state"] == "present" else []}
     for kind, key in (("file", "files"), ("directory", "directories")):
         owned[key] = [wished["path"] for wished in wish["paths"] if wished["kind"] == kind]
     return {key: sorted(owned[key]) for key in OWNED}
@@ -171,7 +172,21 @@ def plan_app(wish, facts):
         for unit in units
         if unit.kind == "volume" and unit.path in changed and _state(facts, unit.service) == "active"
     ]
-    return Plan(pulls + _noted(wish, facts["manifest"], steps, restarts), restarts, warnings)
+    return Plan(pulls + _noted(wish, facts["manifest"], steps, restarts), restarts, warnings, _leftovers(wish, facts, units + lost))
+
+
+def unused(wish, pulled, others):
+    """Return those of the images that psw pulled which no app on this machine names any more."""
+    named = set(owned_by(wish)["images"]) | set(others["images"])
+    return [reference for reference in pulled if reference not in named]
+
+
+def _leftovers(wish, facts, units):
+    """Return the steps that remove images nobody needs; what another container was made of stays, whoever made it."""
+    own = {unit.service for unit in units}
+    used = {image for image, users in facts["users"].items() if users - own}
+    left = [reference for reference in unused(wish, facts["pulled"], facts["others"]) if facts["images"].get(reference) not in (None, *used)]
+    return [Step("remove image", reference, {}, state_diff(f"image {reference}", "present", "")) for reference in left]
 
 
 def _must_remake(unit, facts, affected):

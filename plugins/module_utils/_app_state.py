@@ -11,37 +11,66 @@ import shutil
 import time
 
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
-from ansible_collections.psw.ai.plugins.module_utils import _generator, _podman, _readiness, _systemd
-from ansible_collections.psw.ai.plugins.module_utils._app import OWNED, gone, gone_units, owned_by
+from ansible_collections.psw.ai.plugins.module_utils import _generator, _podman, _pull, _readiness, _systemd
+from ansible_collections.psw.ai.plugins.module_utils._app import OWNED, gone, gone_units, owned_by, unused
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
 from ansible_collections.psw.ai.plugins.module_utils._programs import run, run_together
 from ansible_collections.psw.ai.plugins.module_utils._quadlet import read_units, unit_path
 from ansible_collections.psw.ai.plugins.module_utils._steps import Step, carry_out
 
 NOTES = "/etc/psw/apps"
+_PULLED = "/etc/psw/images.json"  # the images that psw pulled: no other one is ever removed
 
 
 def _note_path(name):
     return f"{NOTES}/{name}.json"
 
 
+def _read(path):
+    text = files.look(path).get("content", "{}")
+    try:
+        noted = json.loads(text)
+    except ValueError as exc:
+        raise PswModuleError(f"{path} is not JSON ({exc}); move it away and run again") from exc
+    return noted if isinstance(noted, dict) else {}
+
+
+def _write(path, noted):
+    text = json.dumps(noted, indent=1, sort_keys=True) + "\n"
+    files.write(Step("write", path, files.wish("file", path, content=text, mode="0600", owner="0", group="0")))
+
+
 def read_note(name):
     """Return what is noted about an app: what it owns, and which restarts are pending."""
-    text = files.look(_note_path(name)).get("content", "{}")
-    try:
-        note = json.loads(text)
-    except ValueError as exc:
-        raise PswModuleError(f"{_note_path(name)} is not JSON ({exc}); move it away and run again") from exc
-    return note if isinstance(note, dict) else {}
+    return _read(_note_path(name))
 
 
 def _write_note(step):
     path, manifest = _note_path(step.target), step.args["manifest"]
     if manifest:
-        text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-        files.write(Step("write", path, files.wish("file", path, content=text, mode="0600", owner="0", group="0")))
+        _write(path, manifest)
     else:
         files.remove(Step("remove", path))
+
+
+def _pulled():
+    return _read(_PULLED).get("pulled", [])
+
+
+def _note_pulled(*, came=(), went=()):
+    with one_at_a_time("images"):
+        _write(_PULLED, {"schema": 1, "pulled": sorted((set(_pulled()) | set(came)) - set(went))})
+
+
+def _pull_image(step):
+    _pull.pull(step.target)
+    _note_pulled(came=[step.target])
+
+
+def _remove_image(step):
+    _podman.remove_image(step.target)
+    _note_pulled(went=[step.target])
 
 
 def noted_apps():
@@ -89,6 +118,7 @@ def _from_programs(services, secrets, images, requires):
         "services": _systemd.parse_show(services, shown.out),
         "secrets": _podman.parse_secrets(told.out),
         "containers": _podman.parse_containers(listed.out),
+        "users": _podman.parse_users(listed.out),
         "images": {reference: done.out.strip() if done.rc == 0 else None for reference, done in zip(images, inspected)},
     }
 
@@ -97,15 +127,15 @@ def gather(wish, *, without_podman=False):
     """Return the facts that ``plan_app`` reads; ``without_podman`` tells them of a machine that has none yet."""
     manifest = read_note(wish["name"])
     others = _others(wish["name"])
-    facts = {"manifest": manifest, "others": others, "paths": _paths(wish, manifest, others)}
-    facts.update(services={}, secrets={}, containers={}, images={})
+    facts = {"manifest": manifest, "others": others, "paths": _paths(wish, manifest, others), "pulled": _pulled()}
+    facts.update(services={}, secrets={}, containers={}, users={}, images={})
     if without_podman and shutil.which("podman") is None:
         return facts
     units = read_units(wish["units"]) + gone_units(wish, facts)
     services = sorted({unit.service for unit in units})
     secrets = sorted(set(owned_by(wish)["secrets"]) | set(manifest.get("secrets", [])))
     images = wish["images"] if wish["state"] == "present" else []
-    facts.update(_from_programs(services, secrets, images, wish["requires"]))
+    facts.update(_from_programs(services, secrets, images + unused(wish, facts["pulled"], others), wish["requires"]))
     return facts
 
 
@@ -157,12 +187,13 @@ def _remake_network(step):
     _systemd.change("start", [service, *users])
 
 
-def perform(wish, plan):
-    """Carry out a plan; starts and restarts of services that follow each other are given to systemd at once, which knows their order."""
+def perform(wish, steps):
+    """Carry out steps of a plan; starts and restarts of services that follow each other are given to systemd at once, which knows their order."""
     doers = {
         **files.DOERS,
         "note": _write_note,
-        "pull": lambda step: _podman.pull(step.target),
+        "pull": _pull_image,
+        "remove image": _remove_image,
         "stop": lambda step: _systemd.change("stop", [step.target]),
         "set secret": lambda step: _podman.set_secret(step.target, step.args["value"]),
         "remove secret": lambda step: _podman.remove_secret(step.target),
@@ -172,7 +203,7 @@ def perform(wish, plan):
         "restart": lambda step: _systemd.change("restart", step.args["services"]),
         "start": lambda step: _systemd.change("start", step.args["services"]),
     }
-    carry_out(_together(plan.steps), doers)
+    carry_out(_together(steps), doers)
 
 
 def _together(steps):

@@ -11,6 +11,9 @@ from typing import NamedTuple
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._programs import last_lines, run
 
+# How `podman image rm` ends where there is nothing to do.
+_NO_SUCH, _IN_USE = 1, 2
+
 
 class Container(NamedTuple):
     """A running container: the ID of its image and its first process."""
@@ -44,6 +47,15 @@ def parse_containers(text):
     return containers
 
 
+def parse_users(text):
+    """Return {image ID: its containers}, running or not: each by its service, or by its own ID when no service made it."""
+    users = {}
+    for entry in json.loads(text or "[]"):
+        user = (entry.get("Labels") or {}).get("PODMAN_SYSTEMD_UNIT") or entry.get("Id", "")
+        users.setdefault(entry.get("ImageID", ""), set()).add(user)
+    return users
+
+
 # What an app may rely on of podman itself, and where `podman info` tells it.
 _SELF = {"storage_driver": ".Store.GraphDriverName", "network_backend": ".Host.NetworkBackend", "runtime": ".Host.OCIRuntime.Name"}
 
@@ -67,12 +79,11 @@ def image_command(reference):
     return ["podman", "image", "inspect", "--format={{.Id}}", reference]
 
 
-def pull(reference):
-    """Get an image; layers that are already there are not fetched again, so a broken pull goes on where it was."""
-    done = run(["podman", "pull", "--quiet", reference], check=False)
-    if done.rc != 0:
-        advice = "Nothing else was changed. Run again when the registry answers: layers that arrived are kept."
-        raise PswModuleError(f"image {reference} cannot be pulled: {last_lines(done.err, 4)}\n{advice}")
+def remove_image(reference):
+    """Remove an image unless a container has come to use it meanwhile."""
+    done = run(["podman", "image", "rm", reference], check=False)
+    if done.rc not in (0, _NO_SUCH, _IN_USE):
+        raise PswModuleError(f"image {reference}, which no app uses any more, cannot be removed: {last_lines(done.err, 2)}")
 
 
 def set_secret(name, value):

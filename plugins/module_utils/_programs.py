@@ -30,7 +30,8 @@ def last_lines(text, count=_LAST_LINES):
     return "\n".join([line for line in text.splitlines() if line.strip()][-count:])
 
 
-def _start(argv, stdin, env=None):
+def start(argv, stdin=None, env=None):
+    """Start a program that nobody talks to at a terminal, and return its process."""
     try:
         return subprocess.Popen(
             argv,
@@ -43,7 +44,8 @@ def _start(argv, stdin, env=None):
         raise PswModuleError(f"{argv[0]} cannot be run: {exc.strerror}") from exc
 
 
-def _finish(process, stdin=None, timeout=None):
+def finish(process, stdin=None, timeout=None):
+    """Wait for a program to end, and return what it said."""
     try:
         out, err = process.communicate(None if stdin is None else stdin.encode("utf-8", "surrogateescape"), timeout)
     except subprocess.TimeoutExpired:
@@ -55,7 +57,7 @@ def _finish(process, stdin=None, timeout=None):
 
 def run(argv, *, stdin=None, check=True, timeout=None, doing=None, env=None):  # noqa: PLR0913 - one door for every program
     """Run one program; a failure names what was being done and quotes the last lines the program said."""
-    done = _finish(_start(argv, stdin, env), stdin, timeout)
+    done = finish(start(argv, stdin, env), stdin, timeout)
     if check and done.rc != 0:
         what = doing or " ".join(argv[:3])
         raise PswModuleError(f"{what} failed (exit code {done.rc}): {last_lines(done.err or done.out)}")
@@ -64,5 +66,5 @@ def run(argv, *, stdin=None, check=True, timeout=None, doing=None, env=None):  #
 
 def run_together(*argvs):
     """Run several readers at the same time and return what each said, in order; nobody reads their exit codes but the caller."""
-    processes = [_start(argv, None) if argv else None for argv in argvs]
-    return [_finish(process) if process else Done(0, "", "") for process in processes]
+    processes = [start(argv, None) if argv else None for argv in argvs]
+    return [finish(process) if process else Done(0, "", "") for process in processes]

@@ -16,6 +16,8 @@ description:
     A service is affected when its unit file, a secret it uses, a file it mounts, a network it needs or the image behind its reference changed.
   - Notes on the machine (C(/etc/psw/apps/<name>.json)) what the app owns. What is no longer wished for is stopped and removed,
     and a restart that a killed run still owed is made up for by the next one.
+  - Images that it pulled and that no app here names any more go once the app is ready, unless a container uses them. Images that came
+    in another way are never touched.
   - Units are shown to the quadlet generator before anything is changed, so a key it does not know is refused by name.
 extends_documentation_fragment: [psw.ai.attributes, psw.ai.ready]
 attributes:
@@ -170,18 +172,19 @@ def converge(module, wish):
         raise PswModuleError("; ".join(refused))
     for warning in plan.warnings + refused:
         module.warn(warning)
-    if plan.steps and not module.check_mode:
-        perform(wish, plan)
     if not module.check_mode:
+        perform(wish, plan.steps)
         await_ready(wish)
         check_environment(wish)
+        perform(wish, plan.leftovers)
+    steps = [*plan.steps, *plan.leftovers]
     return {
-        "changed": bool(plan.steps),
-        "actions": [sentence(step) for step in plan.steps if step.op != "note"],
+        "changed": bool(steps),
+        "actions": [sentence(step) for step in steps if step.op != "note"],
         "restarted": plan.restarts,
         "ready": not (module.check_mode and wish["ready"]),
         "returned": texts(module.params["returned_files"]),
-        "diff": [step.diff for step in plan.steps if step.diff],
+        "diff": [step.diff for step in steps if step.diff],
     }
 
 

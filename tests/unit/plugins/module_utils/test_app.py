@@ -18,7 +18,7 @@ from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
 
 CASES = Path(__file__).parent / "fixtures" / "app"
 OTHERS = {key: {} for key in OWNED}
-BARE = {"manifest": {}, "others": OTHERS, "paths": {}, "services": {}, "secrets": {}, "images": {}, "containers": {}}
+BARE = {"manifest": {}, "others": OTHERS, "paths": {}, "services": {}, "secrets": {}, "images": {}, "containers": {}, "users": {}, "pulled": []}
 RUNS = {"LoadState": "loaded", "ActiveState": "active", "NeedDaemonReload": "no"}
 
 
@@ -39,6 +39,8 @@ def everything_as_wished(wish):
         "services": {unit.service: dict(RUNS) for unit in units},
         "secrets": dict(wish["secrets"]),
         "images": {image: f"id of {image}" for image in wish["images"]},
+        "users": {f"id of {image}": {unit.service} for unit in containers for image in unit.images},
+        "pulled": list(wish["images"]),
         "containers": {unit.service: _podman.Container(f"id of {image}", pid=1) for unit in containers for image in unit.images},
     }
 
@@ -47,6 +49,9 @@ def laid_over(facts, differs):
     """Return the facts with the differences of a case; what is null there is not on the machine."""
     facts = copy.deepcopy(facts)
     for part, entries in differs.items():
+        if isinstance(entries, list):
+            facts[part] = entries
+            continue
         for name, entry in entries.items():
             if entry is None:
                 facts[part].pop(name)
@@ -73,9 +78,10 @@ def test_plan(name):
             plan_app(wish, facts)
         return
     plan = plan_app(wish, facts)
-    assert [sentence(step) for step in plan.steps if step.op != "note"] == case["steps"]
+    steps = [*plan.steps, *plan.leftovers]
+    assert [sentence(step) for step in steps if step.op != "note"] == case["steps"]
     assert plan.restarts == case.get("restarts", {})
-    shown = [{"of": step.diff["before_header"], "before": step.diff["before"], "after": step.diff["after"]} for step in plan.steps if step.diff]
+    shown = [{"of": step.diff["before_header"], "before": step.diff["before"], "after": step.diff["after"]} for step in steps if step.diff]
     assert shown == case.get("diff", shown)
     assert plan.warnings == case.get("warnings", [])
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images that do not come."""
+
+import time
+
+import pytest
+from ansible_collections.psw.ai.plugins.module_utils import _pull
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+
+IMAGE = "ghcr.io/psw/x:1"
+WORDS = [
+    ("writing blob: storing blob to file: write /var/tmp/x: no space left on device", "disk is full"),
+    ("reading manifest 404 in ghcr.io/psw/x: manifest unknown", "ghcr.io has no such image: correct its name or tag"),
+    ("reading manifest 1: unauthorized: authentication required", "podman login ghcr.io"),
+    ("requested access to the resource is denied", "podman login ghcr.io"),
+    ("toomanyrequests: You have reached your pull rate limit", "ghcr.io gives no more for now: wait, or name a mirror of it in container_host_mirrors"),
+    ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "insecure: true"),
+    ('short-name "x" did not resolve to an alias', "full name, with the registry first"),
+    ("dial tcp 192.0.2.1:443: connect: connection refused", "ghcr.io cannot be reached from the target"),
+    ("nothing came for 180 s", "ghcr.io cannot be reached from the target, or broke off"),
+]
+
+
+@pytest.fixture
+def podman(tmp_path, monkeypatch):
+    """Return a function that puts a program in podman's place."""
+
+    def put(script):
+        (tmp_path / "podman").write_text(f"#!/bin/sh\necho x >>{tmp_path}/calls\n{script}\n")
+        (tmp_path / "podman").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        monkeypatch.setattr(_pull, "_LOOK", 0.05)
+        return tmp_path / "calls"
+
+    return put
+
+
+@pytest.mark.parametrize(("said", "advised"), WORDS)
+def test_what_to_do_follows_from_what_podman_said(said, advised):
+    assert advised in _pull.advice(IMAGE, said)
+
+
+def test_a_pull_that_fails_names_the_image_and_the_way_out(podman):
+    calls = podman("echo 'Error: reading manifest 1: manifest unknown' >&2; exit 125")
+    with pytest.raises(PswModuleError, match=r"image ghcr.io/psw/x:1 cannot be pulled: Error: .*manifest unknown\nNothing else was changed\. ghcr.io has no"):
+        _pull.pull(IMAGE)
+    assert calls.read_text() == "x\n"
+
+
+def test_a_pull_that_brings_nothing_is_ended_and_tried_again(podman):
+    calls = podman("exec sleep 60")
+    began = time.monotonic()
+    with pytest.raises(PswModuleError, match=r"nothing came for 0\.2 s"):
+        _pull.pull(IMAGE, stall=0.2)
+    assert time.monotonic() - began < 20
+    assert calls.read_text() == "x\n" * _pull.ATTEMPTS
+
+
+def test_a_pull_that_comes_slowly_is_left_alone(podman):
+    calls = podman('exec python3 -c \'import time\nfor _ in range(12):\n open("/dev/zero", "rb").read(200000); time.sleep(0.05)\'')
+    _pull.pull(IMAGE, stall=0.3)
+    assert calls.read_text() == "x\n"
