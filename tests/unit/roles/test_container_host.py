@@ -3,6 +3,8 @@
 
 import tomllib
 
+import pytest
+
 MIRRORS = [
     {"registry": "docker.io", "mirror": "cache.home.example:5000/docker.io"},
     {"registry": "ghcr.io", "mirror": "192.0.2.9:5000", "insecure": True},
@@ -47,3 +49,34 @@ def test_nothing_updates_images_by_itself(role):
     assert units["podman-auto-update.timer"] == {"name": "podman-auto-update.timer", "masked": True, "state": "stopped"}
     assert units["podman-auto-update.service"]["masked"]
     assert units["podman.socket"] == {"name": "podman.socket", "enabled": False, "state": "stopped"}
+
+
+def on(vendor, *apps, **more):
+    target = {"gpu": {"vendor": vendor} if vendor else None}
+    record = {"vendor": vendor, "amd": {"devices": ["/dev/kfd", "/dev/dri/renderD128"]}, "nvidia": {"devices": ["/dev/nvidia0"]}, **more}
+    return {"psw_apps": list(apps), "psw_target": target, "psw_node": "pve1", "hostvars": {"pve1": {"psw_gpu": record}}}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "more", "tail"), [("nvidia", {}, ":0.32.15"), ("amd", {}, "-rocm"), ("amd", {"amd": {"backend": "vulkan", "devices": []}}, ":0.32.15")]
+)
+def test_the_canary_is_of_the_first_app_that_wants_a_gpu_for_this_kind_of_gpu(role, vendor, more, tail):
+    image = role("container_host", **on(vendor, "caddy", "ollama", **more)).value("container_host_canary_image")
+    assert image.startswith("docker.io/ollama/ollama:")
+    assert image.endswith(tail)
+
+
+def test_the_canary_takes_the_image_that_the_user_gave_the_app(role):
+    assert (
+        role("container_host", ollama_image="house.example/ollama:1", **on("nvidia", "ollama")).value("container_host_canary_image") == "house.example/ollama:1"
+    )
+
+
+def test_without_an_app_that_wants_a_gpu_there_is_no_canary(role):
+    assert role("container_host", **on(None, "caddy")).value("container_host_canary_image") == ""
+    assert role("container_host", **on(None)).value("container_host_gpu_vendor") == "none"
+
+
+def test_the_canary_gets_the_nodes_that_the_target_gets(role):
+    assert role("container_host", **on("amd", "ollama")).value("container_host_gpu_devices") == ["/dev/kfd", "/dev/dri/renderD128"]
+    assert role("container_host", **on(None)).value("container_host_gpu_devices") == []
