@@ -9,7 +9,7 @@ from ansible_collections.psw.ai.plugins.module_utils import _lxc_guest as guests
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._lxc_config import MOUNT_KEY, devices_in, parse_properties, views, waiting, will_wait
 from ansible_collections.psw.ai.plugins.module_utils._lxc_creation import Creation, refuse_unready
-from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import set_options, with_numbers, with_present_numbers
+from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import refuse_missing, set_options, with_numbers, with_present_numbers
 from ansible_collections.psw.ai.plugins.module_utils._lxc_journal import Journal
 from ansible_collections.psw.ai.plugins.module_utils._lxc_mounts import grown, growths
 from ansible_collections.psw.ai.plugins.module_utils._lxc_network import has_another, reached_by, readdressed
@@ -105,7 +105,7 @@ class Container:
         running, planned = self._config(vmid)
         refuse_unconfined(planned, self.pve.raw_settings(vmid), vmid, self.params["hostname"])
         if self.devices is not None:
-            self.devices = self._numbered(guest, planned)
+            self.devices = self._numbered(row, guest, planned)
         changes, deletions, where = plan(running, planned, self.params, self.devices)
         sizes = growths(planned, self.params)
         after = {key: value for key, value in {**planned, **changes}.items() if key not in deletions}
@@ -115,11 +115,12 @@ class Container:
         self.result.update(changed=self.result["changed"] or changed, devices=where, diff={"before": _text(planned), "after": _text(after)})
         inside = self._waiting_inside(guest, running, planned, after) if is_running else []
         self._note_waiting(inside + waits if is_running else [])
-        if changed or self.result["waiting"] or (self.params["started"] and not is_running):
+        starts = bool(self.result["waiting"]) or (self.params["started"] and not is_running)
+        if changed or starts:
             self._refuse_locked(row)
-        if changed:
-            new = [device for device in self.devices or [] if where.get(device["path"]) in changes]
-            refuse_unready(self.pve, self.params, changes, new, foretold=self.check_mode)
+            # A container starts only with every one of its devices, and once stopped for a restart it would stay down.
+            needed = [device for device in self.devices or [] if starts or where.get(device["path"]) in changes]
+            refuse_unready(self.pve, self.params, changes, needed, foretold=self.check_mode)
         if not changed or self.check_mode:
             return
         if changes or deletions:
@@ -129,9 +130,12 @@ class Container:
         if is_running:
             self._note_waiting(inside + waiting(*self._config(vmid)))
 
-    def _numbered(self, guest, planned):
+    def _numbered(self, row, guest, planned):
         """Return the devices with the numbers that their groups have in a running container, or as long as none runs those they have now."""
         if guest is not None:
+            if self._lacking(guest["groups"]):
+                self._refuse_locked(row)
+                refuse_missing(self.params["devices"])
             return with_numbers(self.params["devices"], self._groups(guest["groups"]))
         return with_present_numbers(self.params["devices"], devices_in(planned).values())
 
@@ -192,11 +196,14 @@ class Container:
 
     def _groups(self, found):
         """Return the numbers of the container's groups; one that a device is to belong to and that is missing is created."""
-        for name in sorted({device["group"] for device in self.params["devices"] or [] if device.get("group")} - set(found)):
+        for name in self._lacking(found):
             self.result["changed"] = True
             found = {**UNKNOWN_GROUPS, **found} if self.check_mode else guests.make_group(self.pve, self.result["vmid"], name)
         self.result["groups"] = found
         return found
+
+    def _lacking(self, found):
+        return sorted({device["group"] for device in self.params["devices"] or [] if device.get("group")} - set(found))
 
     def _settle(self, guest, *, known):
         """Give devices to groups whose numbers only the container tells that has just been started: new entries at once, others by a restart."""

@@ -683,6 +683,26 @@ def test_a_device_of_a_group_that_the_node_lacks_is_refused_before_anything_is_m
     assert node.writes() == []
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_a_container_is_not_stopped_for_a_restart_that_a_lost_device_would_not_let_it_come_back_from(node, run, check, monkeypatch):
+    run(devices=[{"path": "/dev/a"}, {"path": "/dev/b"}])
+    monkeypatch.setattr(UTILS + "_lxc_devices._is_device", lambda path: path != "/dev/b")
+    node.forget_calls()
+    result = run(devices=[{"path": "/dev/a", "gid": 5}, {"path": "/dev/b"}], check=check)
+    assert result["refusal"]["code"] == "no_device"
+    assert "this node has no device /dev/b" in result["msg"]
+    assert node.writes() == []
+    node.state["cts"]["100"]["status"] = "stopped"
+    assert run(devices=[{"path": "/dev/a"}, {"path": "/dev/b"}], check=check)["refusal"]["code"] == "no_device"
+
+
+def test_no_group_is_created_for_a_device_that_is_not_there(node, run):
+    run()
+    node.write(says=SAYS.replace("\ngroup render 993", ""))
+    assert run(devices=[{"path": "/dev/missing", "group": "render"}])["refusal"]["code"] == "no_device"
+    assert not [call for call in node.calls() if "groupadd" in call]
+
+
 def test_a_group_that_the_template_lacks_is_created(node, run):
     node.write(says=SAYS.replace("\ngroup render 993", ""))
     result = run(devices=[KFD])
