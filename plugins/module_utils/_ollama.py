@@ -49,7 +49,8 @@ class Ollama:
     def pull(self, name, room):
         """Get a model and return the engine's last word, "success" when it is all there.
 
-        `room` is called with the bytes still to come as soon as they are known, and may raise.
+        `room` is called with the bytes still to come whenever a layer begins, and may raise. What has arrived
+        is gone from the free space already, so it is not among them.
         """
         parts, last = {}, "no answer"
         with self.open("/api/pull", {"model": name, "stream": True}, timeout=300) as lines:
@@ -58,9 +59,12 @@ class Ollama:
                 if "error" in step:
                     raise PswModuleError(f"Ollama could not get {name}: {step['error']}")
                 last = step.get("status", "")
-                if step.get("digest") and step["digest"] not in parts:
-                    parts[step["digest"]] = step.get("total", 0) - step.get("completed", 0)
-                    room(sum(parts.values()))
+                digest = step.get("digest")
+                if digest:
+                    is_new = digest not in parts
+                    parts[digest] = step.get("total", 0) - step.get("completed", 0)
+                    if is_new:
+                        room(sum(parts.values()))
         return last
 
     def remove(self, name):

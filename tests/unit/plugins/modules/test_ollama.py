@@ -133,6 +133,31 @@ def test_a_download_that_does_not_fit_is_refused_before_the_bytes_come(engine, r
     )
 
 
+def layer(digest, gib, *, arrived):
+    """Return the engine's word on a layer, of which so many GiB have arrived."""
+    return {"status": f"pulling {digest}", "digest": f"sha256:{digest}", "total": gib * GIB, "completed": arrived * GIB}
+
+
+def test_what_has_arrived_is_not_asked_room_for_again_when_the_next_layer_comes(engine, run, monkeypatch, tmp_path):
+    free = iter([70 * GIB, 30 * GIB, 29 * GIB])
+    monkeypatch.setattr(ollama_model, "free_bytes", lambda _directory: next(free))
+    layers = [layer("aa", 40, arrived=0), layer("aa", 40, arrived=20), layer("aa", 40, arrived=40), layer("bb", 1, arrived=0), layer("bb", 1, arrived=1)]
+    engine.state["pulls"] = [[*layers, layer("cc", 1, arrived=0), {"status": "success"}]]
+
+    assert run(ollama_model, models=["m:1"], directory=str(tmp_path)).get("msg") is None
+    assert list(free) == [], "room is asked for once per layer"
+
+
+def test_layers_that_come_at_the_same_time_need_room_together(engine, run, monkeypatch, tmp_path):
+    free = iter([70 * GIB, 60 * GIB])
+    monkeypatch.setattr(ollama_model, "free_bytes", lambda _directory: next(free))
+    engine.state["pulls"] = [[layer("aa", 40, arrived=0), layer("aa", 40, arrived=10), layer("bb", 35, arrived=0), {"status": "success"}]]
+
+    assert run(ollama_model, models=["m:1"], directory=str(tmp_path))["msg"] == (
+        "m:1 needs 65.0 GiB more, and 1 GiB to spare, but 60.0 GiB are free; remove a model or raise the quota"
+    )
+
+
 @pytest.mark.parametrize("name", ["gpt-oss:120b-cloud", "deepseek:cloud"])
 def test_a_stub_for_a_cloud_is_refused(engine, run, name):
     assert run(ollama_model, models=[name])["msg"] == f"{name} runs in a cloud: requests to it would leave the house, so psw does not use it"
