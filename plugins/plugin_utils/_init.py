@@ -25,7 +25,7 @@ domain: {domain} # chat.{domain}, ...
 nodes: {{}} # psw node add NAME --host ADDRESS
 network: {{bridge: vmbr0, ip: dhcp}}
 sso: {{mode: local}} # Open WebUI's own login
-storage: {{models: {{pool: auto, quota: 100G}}}}
+storage: {{models: {{pool: auto}}}} # the fastest local NVMe pool
 apps: [] # psw app add @ai
 """
 SOPS = """\

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.psw.ai.plugins.plugin_utils import _needs
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PlanError, Refusal
+from ansible_collections.psw.ai.plugins.plugin_utils._has import cards, node_not_set_up, room, usable_mib
+from ansible_collections.psw.ai.plugins.plugin_utils._placement import Placement, Spot
+from ansible_collections.psw.ai.plugins.plugin_utils._target_wishes import network_of
 
 if TYPE_CHECKING:
     from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
-
-TARGETS = {"gpu": "psw-ai", "core": "psw-core"}
-# What a target costs before the first app: Debian and podman, and on a GPU target the vendor's userspace.
-BASE = {"gpu": {"memory_mib": 512, "rootfs_gib": 8}, "core": {"memory_mib": 512, "rootfs_gib": 4}}
 
 Plan = dict[str, Any]
 Records = Mapping[str, Mapping[str, Any]]
@@ -25,11 +25,6 @@ Records = Mapping[str, Mapping[str, Any]]
 def make_plan(wishes: Mapping[str, Any], records: Records, catalog: Catalog, previous: Mapping[str, Any] | None = None) -> Plan:
     """Return the plan; the same input gives the same plan, and what ``previous`` placed stays where it is."""
     return _Planning(wishes, records, catalog, (previous or {}).get("targets", {})).plan()
-
-
-def node_not_set_up(nodes: list[str]) -> Refusal:
-    """Return the refusal for GPU apps without a recorded GPU."""
-    return Refusal("node_not_set_up", f"no GPU is recorded for {' or '.join(nodes)}, and the planned apps need one", f"run: psw node setup-gpu {nodes[0]}")
 
 
 @dataclass(frozen=True)
@@ -43,91 +38,64 @@ class _Planning:
         apps = self.catalog.expand(self.wishes["apps"])
         if apps and not self.wishes["nodes"]:
             raise Refusal("no_node", "psw.yml names no node to run on", "add one with: psw node add NAME --host ADDRESS")
-        targets: Plan = {}
-        for kind, name in TARGETS.items():
-            mine = [app for app, _why in apps if self.catalog.app(app)["target"] == kind]
-            if mine:
-                targets[name] = self._target(kind, self._place(name, kind, targets), mine)
-        self._refuse_over_budget(targets)
+        spots = Placement(self.wishes, self.records, self.catalog, self.before).place([app for app, _why in apps])
+        targets = {name: self._target(name, spot) for name, spot in spots.items()}
+        self._refuse_too_little_room(targets)
+        on = {app: name for name, spot in spots.items() for app in spot.apps}
         return {
             "schema": 1,
             "domain": self.wishes["domain"],
             "targets": targets,
-            "apps": {app: {"target": TARGETS[self.catalog.app(app)["target"]], "reason": reason} for app, reason in apps},
+            "apps": {app: {"target": on[app], "reason": reason} for app, reason in apps},
         }
 
-    def _place(self, name: str, kind: str, placed: Plan) -> str:
-        nodes: list[str] = list(self.wishes["nodes"])
-        if name in self.before:
-            node = str(self.before[name]["node"])
-            if node not in nodes:
-                raise Refusal(
-                    "unknown_node",
-                    f"{name} with its data is on {node}, which psw.yml does not name",
-                    f"put {node} back into psw.yml, or take {name} out of deployment-plan.yml to start anew elsewhere",
-                )
-            return node
-        if kind == "core":
-            return str(placed[TARGETS["gpu"]]["node"]) if TARGETS["gpu"] in placed else nodes[0]
-        with_gpu = [node for node in nodes if node in self.records]
-        if not with_gpu:
-            raise node_not_set_up(nodes)
-        return max(with_gpu, key=lambda node: (*self._worth(node), -nodes.index(node)))
-
-    def _worth(self, node: str) -> tuple[bool, int, bool]:
-        """Rank a node for the GPU target: the vendor the user wants, then the most memory; ties go to NVIDIA."""
-        vendor = self.records[node]["vendor"]
-        return vendor == self.wishes["gpu"]["vendor"], _usable_mib(self.records[node]), vendor == "nvidia"
-
-    def _target(self, kind: str, node: str, apps: list[str]) -> dict[str, Any]:
-        entries = [self.catalog.app(app) for app in apps]
-        classes = sorted({storage for entry in entries for storage in entry.get("datasets", {}).values()})
+    def _target(self, name: str, spot: Spot) -> dict[str, Any]:
+        told = self.wishes["targets"].get(name, {})
         return {
-            "node": node,
-            "apps": apps,
-            "gpu": self._gpu(node, apps) if kind == "gpu" else None,
-            "cores": max(entry["resources"]["cores"] for entry in entries),
-            "memory_mib": BASE[kind]["memory_mib"] + sum(entry["resources"]["memory_mib"] for entry in entries),
-            "rootfs_gib": BASE[kind]["rootfs_gib"] + sum(entry["resources"]["disk_gib"] for entry in entries),
-            "datasets": {storage: dict(self.wishes["storage"][storage]) for storage in classes},
-            "network": dict(self.wishes["network"]),
+            "node": spot.node,
+            **({"vmid": told["vmid"]} if "vmid" in told else {}),
+            "apps": spot.apps,
+            "gpu": self._gpu(name, spot) if spot.kind == "gpu" else None,
+            "cores": told.get("cores") or max(self.catalog.app(app)["resources"]["cores"] for app in spot.apps),
+            **_needs.size(spot.kind, spot.needs, told),
+            "datasets": _needs.datasets(spot.apps, self.catalog, self.wishes["storage"]),
+            "network": network_of(self.wishes, name),
         }
 
-    def _gpu(self, node: str, apps: list[str]) -> dict[str, Any]:
+    def _gpu(self, name: str, spot: Spot) -> dict[str, Any]:
         """Return the GPU of a target. A vendor once planned stays until the user says otherwise: preflight compares it with the record."""
-        if node not in self.records:
-            raise node_not_set_up([node])
-        record, planned = self.records[node], self.before.get(TARGETS["gpu"], {}).get("gpu") or {}
+        if spot.node not in self.records:
+            raise node_not_set_up([spot.node])
+        record, before = self.records[spot.node], self.before.get(name, {})
+        planned = (before.get("gpu") or {}) if before.get("node") == spot.node else {}
         vendor = self.wishes["gpu"]["vendor"] or planned.get("vendor") or record["vendor"]
         if vendor != record["vendor"] and planned.get("addresses"):
             return {"vendor": vendor, "addresses": list(planned["addresses"])}
-        self._refuse_too_little_vram(node, apps)
-        return {"vendor": vendor, "addresses": [gpu["address"] for gpu in record["gpus"]]}
+        mine = cards(name, spot.node, record, self.wishes["targets"].get(name, {}))
+        self._refuse_too_little_vram(name, spot, usable_mib(mine))
+        return {"vendor": vendor, "addresses": [gpu["address"] for gpu in mine]}
 
-    def _refuse_too_little_vram(self, node: str, apps: list[str]) -> None:
-        needs = {app: int(need) for app in apps if (need := self.catalog.app(app)["resources"].get("vram_mib"))}
-        usable = _usable_mib(self.records[node])
-        if sum(needs.values()) > usable:
-            listed = ", ".join(f"{app} {need}" for app, need in needs.items())
+    def _refuse_too_little_vram(self, name: str, spot: Spot, usable: int) -> None:
+        if spot.needs["vram_mib"] > usable:
+            needs = {app: _needs.of_app(app, self.catalog)["vram_mib"] for app in spot.apps}
+            listed = ", ".join(f"{app} {need}" for app, need in needs.items() if need)
+            which = f"the cards of {name} on {spot.node} have" if self.wishes["targets"].get(name, {}).get("gpus") else f"{spot.node} has"
             raise PlanError(
-                f"the apps need {sum(needs.values())} MiB of GPU memory ({listed}), {node} has {usable} MiB",
+                f"the apps need {spot.needs['vram_mib']} MiB of GPU memory ({listed}), {which} {usable} MiB",
                 "remove an app, or add a node with a larger card",
             )
 
-    def _refuse_over_budget(self, targets: Plan) -> None:
-        """Hold what is planned on a node against the budget that ``psw.yml`` gives psw there."""
+    def _refuse_too_little_room(self, targets: Plan) -> None:
+        """Hold what is planned on a node against the budget that ``psw.yml`` gives psw there, or against what the node has."""
         for node, entry in self.wishes["nodes"].items():
             here = {name: target for name, target in targets.items() if target["node"] == node}
-            for key, what in (("memory_mib", "MiB of memory"), ("rootfs_gib", "GiB of disk")):
-                limit = entry["budget"].get(key)
-                total = sum(target[key] for target in here.values())
-                if limit is not None and total > limit:
-                    listed = ", ".join(f"{name} {target[key]}" for name, target in here.items())
-                    raise PlanError(
-                        f"the plan needs {total} {what} on {node} ({listed}), its budget is {limit}",
-                        f"raise nodes.{node}.budget.{key} in psw.yml, or remove an app",
-                    )
-
-
-def _usable_mib(record: Mapping[str, Any]) -> int:
-    return sum(int(gpu["usable_mib"]) for gpu in record["gpus"])
+            for key, what in _needs.ROOM.items():
+                limit, total = room(self.wishes, self.records, node, key), sum(target[key] for target in here.values())
+                if limit is None or total <= limit:
+                    continue
+                listed = ", ".join(f"{name} {target[key]}" for name, target in here.items())
+                if key in entry["budget"]:
+                    has, hint = f"its budget is {limit}", f"raise nodes.{node}.budget.{key} in psw.yml, or remove an app"
+                else:
+                    has, hint = f"it has {limit}", f"remove an app, or set nodes.{node}.budget.{key} in psw.yml to plan more than there is"
+                raise PlanError(f"the plan needs {total} {what} on {node} ({listed}), {has}", hint)

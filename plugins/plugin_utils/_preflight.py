@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import Refusal
-from ansible_collections.psw.ai.plugins.plugin_utils._planner import Plan, make_plan, node_not_set_up
+from ansible_collections.psw.ai.plugins.plugin_utils._has import node_not_set_up
+from ansible_collections.psw.ai.plugins.plugin_utils._network_wishes import wrong_networks
+from ansible_collections.psw.ai.plugins.plugin_utils._planner import Plan, make_plan
+from ansible_collections.psw.ai.plugins.plugin_utils._target_wishes import check_targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,13 +22,14 @@ if TYPE_CHECKING:
 
 def current_plan(project: Project, catalog: Catalog) -> Plan:
     """Return the plan that fits ``psw.yml`` and the records now: the written one when it is not stale."""
+    check_targets(project.wishes, project.document.at)
     wishes = {**project.wishes, "apps": project.wished_apps(catalog)}
     return make_plan(wishes, project.records, catalog, project.plan)
 
 
 def check(project: Project, plan: Mapping[str, Any], catalog: Catalog) -> list[Refusal]:
     """Return every reason not to carry out the plan; an empty list means go."""
-    found = [*_not_built(project.wishes), *_nodes(project, plan)]
+    found = [*_not_built(project.wishes), *_nodes(project, plan), *wrong_networks(plan, project.wishes["nodes"]), *_numbers(plan)]
     for name, target in plan["targets"].items():
         if target["gpu"] is not None and target["node"] in project.wishes["nodes"]:
             found += _gpu(name, target, project.records.get(target["node"]))
@@ -43,8 +47,6 @@ def _not_built(wishes: Mapping[str, Any]) -> list[Refusal]:
         found.append(
             Refusal("not_built_yet", f"sso.mode {wishes['sso']['mode']} is not built yet", "set sso: {mode: local} in psw.yml: Open WebUI's own login")
         )
-    if wishes["network"]["ip"] != "dhcp":
-        found.append(Refusal("not_built_yet", f"network.ip {wishes['network']['ip']} is not built yet", "set network.ip: dhcp in psw.yml"))
     return found
 
 
@@ -55,6 +57,16 @@ def _nodes(project: Project, plan: Mapping[str, Any]) -> list[Refusal]:
         for name, target in plan["targets"].items()
         if target["node"] not in nodes
     ]
+
+
+def _numbers(plan: Mapping[str, Any]) -> list[Refusal]:
+    numbers: dict[int, str] = {}
+    found = []
+    for name, target in plan["targets"].items():
+        other = numbers.setdefault(target.get("vmid", name), name)
+        if other != name:
+            found.append(Refusal("vmid_taken", f"{other} and {name} are both to be container {target['vmid']}", f"change targets.{name}.vmid in psw.yml"))
+    return found
 
 
 def _gpu(name: str, target: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[Refusal]:

@@ -12,9 +12,10 @@ DEFAULTS: dict[str, Any] = {
     "schema": 1,
     "nodes": {},
     "network": {"bridge": "vmbr0", "ip": "dhcp"},
+    "targets": {},
     "sso": {"mode": "local"},
     "gpu": {"vendor": None, "backend": None, "gfx_override": None},
-    "storage": {"models": {"pool": "auto", "quota": "100G"}},
+    "storage": {"models": {"pool": "auto"}},
     "apps": [],
     "consumers": {},
 }
@@ -26,6 +27,7 @@ def with_defaults(data: dict[str, Any]) -> dict[str, Any]:
     wishes = _merged(DEFAULTS, data)
     wishes.pop("plugin", None)
     wishes["nodes"] = {name: _merged(NODE, node) for name, node in wishes["nodes"].items()}
+    wishes["targets"] = {name: told or {} for name, told in wishes["targets"].items()}
     return wishes
 
 

@@ -209,6 +209,42 @@ def test_a_budget_that_is_just_enough_is_enough():
     assert list(make_plan(entry, {"a": record()}, CATALOG)["targets"]) == ["psw-ai", "psw-core"]
 
 
+# --- the user's word about a target ----------------------------------------------------------------------------------
+def test_what_is_said_about_a_target_is_planned():
+    told = {"vmid": 200, "cores": 8, "memory_mib": 4096, "rootfs_gib": 40, "bridge": "vmbr1", "ip": "192.0.2.31/24", "gateway": "192.0.2.1", "vlan": 20}
+    target = plan(targets={"psw-ai": told})["targets"]["psw-ai"]
+    assert {key: target[key] for key in ("vmid", "cores", "memory_mib", "rootfs_gib")} == {"vmid": 200, "cores": 8, "memory_mib": 4096, "rootfs_gib": 40}
+    assert target["network"] == {"bridge": "vmbr1", "ip": "192.0.2.31/24", "gateway": "192.0.2.1", "vlan": 20}
+
+
+def test_a_target_goes_before_the_house_and_gateways_go_with_fixed_addresses():
+    house = {"gateway": "192.0.2.1", "vlan": 20, "ip6": "auto", "gateway6": "fe80::1"}
+    targets = {"psw-ai": {"ip": "192.0.2.31/24", "vlan": None, "ip6": "none"}, "psw-core": None}
+    networks = {name: target["network"] for name, target in plan(network=house, targets=targets)["targets"].items()}
+    assert networks == {
+        "psw-ai": {"bridge": "vmbr0", "ip": "192.0.2.31/24", "gateway": "192.0.2.1"},
+        "psw-core": {"bridge": "vmbr0", "ip": "dhcp", "vlan": 20, "ip6": "auto"},
+    }
+
+
+def test_a_target_gets_the_cards_that_are_named():
+    records = {"a": record("nvidia", 8192, 16384, 8192)}
+    gpu = plan(records=records, targets={"psw-ai": {"gpus": ["0000:02:00.0"]}})["targets"]["psw-ai"]["gpu"]
+    assert gpu == {"vendor": "nvidia", "addresses": ["0000:02:00.0"]}
+
+
+def test_the_named_cards_alone_have_to_hold_the_apps():
+    assert error(PlanError, records={"a": record("nvidia", 4096, 16384)}, targets={"psw-ai": {"gpus": ["0000:01:00.0"]}}) == (
+        "the apps need 6000 MiB of GPU memory (engine 6000), the cards of psw-ai on a have 4096 MiB; remove an app, or add a node with a larger card"
+    )
+
+
+def test_a_named_card_that_is_not_there_is_refused_with_those_that_are():
+    assert error(PlanError, targets={"psw-ai": {"gpus": ["0000:0a:00.0"]}}) == (
+        "targets.psw-ai.gpus names 0000:0a:00.0, but a has 0000:01:00.0; take one that is there, or leave gpus out to get all"
+    )
+
+
 # --- properties ------------------------------------------------------------------------------------------------------
 def many(seed):
     """A house no one planned: nodes, records and wishes at random."""

@@ -73,9 +73,67 @@ def test_a_login_that_is_not_built_yet_is_refused_by_name(ready, mode):
     assert refusals(project) == [("not_built_yet", f"sso.mode {mode} is not built yet; set sso: {{mode: local}} in psw.yml: Open WebUI's own login")]
 
 
-def test_a_fixed_address_is_refused_by_name(ready):
-    project = edit(ready, "ip: dhcp", "ip: 192.0.2.20/24")
-    assert refusals(project) == [("not_built_yet", "network.ip 192.0.2.20/24 is not built yet; set network.ip: dhcp in psw.yml")]
+def told(project, *lines):
+    return edit(project, "sso:", "targets:\n" + "".join(f"  {line}\n" for line in lines) + "sso:")
+
+
+def test_a_fixed_address_for_each_target_is_fine(ready):
+    assert refusals(told(ready, "psw-ai: {ip: 192.0.2.31/24, gateway: 192.0.2.1}", "psw-core: {ip: 192.0.2.32/24, ip6: '2001:db8::32/64'}")) == []
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ("ip: 192.0.2.300/24", "psw-ai: ip 192.0.2.300/24 is no IPv4 address with a prefix length; see targets.psw-ai and network in psw.yml"),
+        ("ip: 192.0.2.31/33", "psw-ai: ip 192.0.2.31/33 is no IPv4 address with a prefix length; see targets.psw-ai and network in psw.yml"),
+        ("ip: 192.0.2.0/24", "psw-ai: ip 192.0.2.0/24 is the network itself, not an address in it; see targets.psw-ai and network in psw.yml"),
+        ("ip: 192.0.2.31/24, gateway: 192.0.2.256", "psw-ai: gateway 192.0.2.256 is no IPv4 address; see targets.psw-ai and network in psw.yml"),
+        ("ip6: '2001::db8::1/64'", "psw-ai: ip6 2001::db8::1/64 is no IPv6 address with a prefix length; see targets.psw-ai and network in psw.yml"),
+        ("ip: none", "psw-ai: there is neither an IPv4 nor an IPv6 address; see targets.psw-ai and network in psw.yml"),
+        ("ip: 192.0.2.10/24", "psw-ai is to have the address 192.0.2.10 of the node pve1; give it one of its own: targets.psw-ai.ip in psw.yml"),
+    ],
+)
+def test_an_address_that_cannot_work_is_refused_before_a_container_has_it(ready, wish, message):
+    assert refusals(told(ready, f"psw-ai: {{{wish}}}")) == [("bad_network", message)]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1/32", "192.0.2.2/31"])
+def test_ends_of_a_link_are_addresses(ready, address):
+    assert refusals(told(ready, f"psw-ai: {{ip: {address}}}")) == []
+
+
+def test_one_address_for_all_targets_is_refused(ready):
+    assert refusals(edit(ready, "ip: dhcp", "ip: 192.0.2.20/24")) == [
+        ("bad_network", "psw-core is to have the address 192.0.2.20 of psw-ai; give it one of its own: targets.psw-core.ip in psw.yml")
+    ]
+
+
+def test_one_number_for_two_targets_is_refused(ready):
+    assert refusals(told(ready, "psw-ai: {vmid: 200}", "psw-core: {vmid: 200}")) == [
+        ("vmid_taken", "psw-ai and psw-core are both to be container 200; change targets.psw-core.vmid in psw.yml")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("psw-ia: {}", "no target called 'psw-ia', did you mean 'psw-ai'?"),
+        ("web: {}", "no target called 'web'; there is psw-ai, psw-ai-pve1, psw-core"),
+        ("psw-ai: {node: pev1}", "no node called 'pev1', did you mean 'pve1'?"),
+    ],
+)
+def test_a_target_or_node_that_is_not_there_is_named_with_its_line(ready, line, message):
+    project = told(ready, line)
+    at = (project.path / "psw.yml").read_text().splitlines().index(f"  {line}") + 1
+    with pytest.raises(ProjectError) as caught:
+        current_plan(project, CATALOG)
+    assert str(caught.value) == f"psw.yml:{at}: {message}"
+
+
+def test_a_target_with_a_nodes_name_stays_on_that_node(ready):
+    ready.add_node("pve2", "192.0.2.11")
+    with pytest.raises(ProjectError, match=r"psw-ai-pve1 is on pve1 by its name, not on pve2$"):
+        current_plan(told(ready, "psw-ai-pve1: {node: pve2}"), CATALOG)
 
 
 def test_everything_that_stands_in_the_way_is_named_at_once(ready):

@@ -58,6 +58,7 @@ def test_what_the_user_did_not_say_has_its_default(project):
         "domain": "home.example",
         "nodes": {"pve1": {"host": "h", "user": "root", "port": 22, "ssh_key": None, "budget": {}}},
         "network": {"bridge": "vmbr0", "ip": "dhcp"},
+        "targets": {},
         "sso": {"mode": "local"},
         "gpu": {"vendor": None, "backend": None, "gfx_override": None},
         "storage": {"models": {"pool": "auto", "quota": "2T"}},

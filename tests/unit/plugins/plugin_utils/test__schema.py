@@ -50,7 +50,7 @@ def test_what_is_right_passes(text):
         (HEAD + "aps: []\n", "psw.yml:3: unknown key 'aps', did you mean 'apps'?"),
         (
             HEAD + "zebra: 1\n",
-            "psw.yml:3: unknown key 'zebra', known keys: apps, consumers, domain, gpu, network, nodes, plugin, schema, sso, storage",
+            "psw.yml:3: unknown key 'zebra', known keys: apps, consumers, domain, gpu, network, nodes, plugin, schema, sso, storage, targets",
         ),
         (HEAD + "nodes:\n  pve1: {hots: x}\n", "psw.yml:4: unknown key 'hots' in nodes.pve1, did you mean 'host'? (and 1 more in this file)"),
         (HEAD + "nodes:\n  pve1: {}\n", "psw.yml:4: nodes.pve1 lacks the key 'host'"),
@@ -82,6 +82,13 @@ def test_what_is_right_passes(text):
         (HEAD + "sso: {mode: true}\n", "psw.yml:3: sso.mode must be one of local, bundled, external, not true"),
         (HEAD + "storage: {models: {quota: 100}}\n", "psw.yml:3: storage.models.quota must be a size such as 100G or 2T, not the number 100"),
         (HEAD + "network: {bridge: []}\n", "psw.yml:3: network.bridge must be the name of a bridge, such as vmbr0, not a list"),
+        (
+            HEAD + "network: {ip: 192.0.2.31}\n",
+            "psw.yml:3: network.ip must be dhcp, none or an address with its prefix length, such as 192.0.2.31/24, not '192.0.2.31'",
+        ),
+        (HEAD + "network: {vlan: 5000}\n", "psw.yml:3: network.vlan must be at most 4094, not 5000"),
+        (HEAD + "targets: {psw-ai: {vmid: 99}}\n", "psw.yml:3: targets.psw-ai.vmid must be at least 100, not 99"),
+        (HEAD + "targets: {psw-ai: {gpus: ['01:00.0']}}\n", "psw.yml:3: targets.psw-ai.gpus[0] must be a PCI address such as \"0000:01:00.0\", not '01:00.0'"),
         (HEAD + "plugin: other\n", "psw.yml:3: plugin must be psw.ai.project, not 'other'"),
         (HEAD + "# two mistakes\naps: 1\nndoes: 2\n", "psw.yml:4: unknown key 'aps', did you mean 'apps'?"),
     ],
