@@ -102,6 +102,14 @@ options:
       enabled: {description: Whether it starts at boot., type: bool}
       state: {description: Whether it runs now., type: str, choices: [started, stopped]}
       masked: {description: Whether nothing may start it., type: bool}
+  cdi:
+    description:
+      - The description of the GPU that podman reads, to be held against O(version). Nothing is looked at when this is left out.
+      - One that is missing, is damaged or was made for another version is made anew, by restarting the unit that makes it and nothing else.
+    type: dict
+    suboptions:
+      spec: {description: Path of the file., type: path, required: true}
+      unit: {description: 'Unit of O(units) that writes the file when it starts.', type: str, required: true}
 """
 
 EXAMPLES = r"""
@@ -155,9 +163,10 @@ reboot_reason:
 import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _nvidia, _nvidia_change, _nvidia_job
+from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _nvidia, _nvidia_cdi, _nvidia_change, _nvidia_job
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._file_options import files_option, list_of
+from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._host import plan_host
 from ansible_collections.psw.ai.plugins.module_utils._host_state import gather
 from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
@@ -182,6 +191,7 @@ SPEC = {
             "masked": {"type": "bool"},
         }
     ),
+    "cdi": {"type": "dict", "options": {"spec": {"type": "path", "required": True}, "unit": {"type": "str", "required": True}}},
 }
 
 
@@ -194,6 +204,9 @@ def converge(module):
     keys = _apt_keys.plan(params["keys"])
     wish = _nvidia_job.host_wish(params, found)
     steps = plan_host(wish, gather(wish))
+    if params["cdi"]:
+        spec, unit = params["cdi"]["spec"], params["cdi"]["unit"]
+        steps += _nvidia_cdi.plan(read_text(spec), spec, unit, params["version"], steps)
     changed = bool(keys or steps or any(todo.values()))
     change = ""
     if changed and params["kernel_modules"] != _nvidia.NO_MODULES:

@@ -143,5 +143,35 @@ def test_libraries_that_do_not_fit_take_the_gpu_away_from_podman_until_a_converg
     said = machines.target("ollama", "journalctl -u psw-nvidia-cdi --no-pager -n 20").stdout
     assert f"psw: userspace: the node runs NVIDIA {VERSION}, this container has 580.142; run: psw deploy converge" in said
     assert machines.target("ollama", f"test -e {spec}", check=False).returncode != 0
+    shown = project.run("deploy", "converge", "--check", "--diff").stdout
+    assert "-driver: 580.142 (run)" in shown
+    assert f"+driver: {VERSION} (run)" in shown
     project.run("deploy", "converge")
     assert f"libcuda.so.{VERSION}" in machines.target("ollama", f"cat {spec}").stdout
+
+
+@pytest.mark.parametrize(
+    ("harm", "before"),
+    [
+        ("rm /etc/cdi/nvidia.yaml", ""),
+        (f"sed -i s/{VERSION}/580.142/ /etc/cdi/nvidia.yaml", "-nvidia.com/gpu with driver 580.142\n"),
+    ],
+    ids=["deleted", "stale"],
+)
+def test_a_description_of_the_gpu_that_does_not_fit_is_shown_and_healed_while_the_app_runs_on(project, machines, harm, before):
+    project.run("deploy", "converge")
+    started = "systemctl show --property=ActiveEnterTimestampMonotonic ollama.service"
+    since = machines.target("ollama", started).stdout
+    machines.target("ollama", harm)
+    shown = project.run("deploy", "converge", "--check", "--diff").stdout
+    assert f"{before}+nvidia.com/gpu with driver {VERSION}\n" in shown
+    project.run("deploy", "converge")
+    assert f"libcuda.so.{VERSION}" in machines.target("ollama", "cat /etc/cdi/nvidia.yaml").stdout
+    assert machines.target("ollama", started).stdout == since
+
+
+def test_a_description_that_the_node_lost_is_healed_by_setup(project, machines):
+    machines.node("rm /etc/cdi/nvidia.yaml")
+    assert project.json("node", "setup-gpu", NODE)["changed"] == 1
+    assert f"libcuda.so.{VERSION}" in machines.node("cat /etc/cdi/nvidia.yaml").stdout
+    assert project.json("node", "setup-gpu", NODE)["changed"] == 0
