@@ -84,8 +84,9 @@ docs: venv ## Check that generated docs are those of this code
 	$(BIN)/pytest -q tests/unit/contract
 
 .PHONY: generate
-generate: venv ## Write what is generated from the catalogue
+generate: venv ## Write what is generated from the catalogue and the example
 	$(BIN)/python -c 'from ansible_collections.psw.ai.plugins.plugin_utils import _gpus; _gpus.TABLE_FILE.write_text(_gpus.render_table(_gpus.load_gpus()))'
+	$(BIN)/psw plan -C inventory/example --graph docs/plan-example.svg
 
 .PHONY: clean
 clean: ## Remove what the tools made in this checkout

@@ -11,12 +11,13 @@ from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._consumers import GIVES_KEYS
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PlanError
 from ansible_collections.psw.ai.plugins.plugin_utils._near import unknown
+from ansible_collections.psw.ai.plugins.plugin_utils._notes import moves
 from ansible_collections.psw.ai.plugins.plugin_utils._preflight import check, current_plan
 
 from psw_cli.base import Nouns, Settings, Verb
 from psw_cli.failures import not_built_yet, refused
 from psw_cli.key import keyholders, look_after, names_of
-from psw_cli.output import result
+from psw_cli.output import result, say
 from psw_cli.play import Job, perform
 from psw_cli.projects import alone
 from psw_cli.summary import of_run
@@ -58,6 +59,8 @@ def converge(settings: Settings, check: bool, diff: bool, limit: str | None, tag
         plan = _plan(project)
         _refuse_unknown("target", "--limit", limit, [*plan["targets"], "targets", *(f"app_{app}" for app in plan["apps"])])
         _refuse_unknown("tag", "--tags", tags, TAGS)
+        for move in moves(plan, project.plan):
+            say(f"note: {move}")
         written = project.write_plan(plan) if not check else False
         report = perform(project, settings, Job("deploy-converge", PLAYBOOK, "psw deploy converge", tuple(args)))
     text = of_run(report, check=check)

@@ -95,7 +95,7 @@ class Placement:
         if not candidates:
             raise node_not_set_up(self.nodes)
         short = {}
-        for name, node in candidates.items():
+        for name, node in candidates:
             lack = self._lack(name, node, app)
             if lack is None or len(candidates) == 1:  # with no choice the whole of it is refused, with all its numbers
                 self._put(app, name, node)
@@ -103,7 +103,8 @@ class Placement:
             short[node] = lack
         raise self._no_room(app, _needs.of_app(app, self.catalog), short)
 
-    def _candidates(self) -> dict[str, str]:
+    def _candidates(self) -> list[tuple[str, str]]:
+        """Return the targets that an app may go to, with their nodes, the first choice first."""
         found = {name: spot.node for name, spot in self.spots.items() if spot.kind == "gpu"}
         if GPU not in found and self.told.get(GPU, {}).get("node"):
             found[GPU] = self._gpu_home(GPU)
@@ -114,9 +115,8 @@ class Placement:
         recorded = [node for node in self.nodes if node in self.records]
         wanted = self.wishes["gpu"]["vendor"]
         fitting = [node for node in recorded if self.records[node]["vendor"] == wanted] or recorded if wanted else recorded
-        for node in sorted((node for node in fitting if node not in found.values()), key=self._worth, reverse=True):
-            found[beside(node) if GPU in found else GPU] = node
-        return found
+        left = sorted((node for node in fitting if node not in found.values()), key=self._worth, reverse=True)
+        return [*found.items(), *((beside(node) if GPU in found else GPU, node) for node in left)]
 
     def _worth(self, node: str) -> tuple[int, bool, int]:
         """Rank a node for a new GPU target: the most memory; ties go to NVIDIA, then to the first in psw.yml."""

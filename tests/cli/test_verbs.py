@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 PLAN = """\
-TARGET    NODE  GPU     CORES  MEMORY MIB  DISK GIB
-psw-ai    pve1  nvidia  4      8704        24
-psw-core  pve1  -       2      3200        17
+TARGET    NODE  GPU     GPU MEMORY MIB  CORES  MEMORY MIB  DISK GIB
+psw-ai    pve1  nvidia  4096 of 12288   4      8704        24
+psw-core  pve1  -       -               2      3200        17
 
 home.example
 └─ pve1
@@ -152,6 +152,55 @@ def test_the_plan_names_the_storage_that_was_wished_for(psw, psw_json, project):
     assert "dataset models: 100G on storage local-lvm, not on ZFS\n" in psw("plan").stdout
     planned = psw_json("plan")[1]["plan"]["targets"]["psw-ai"]["datasets"]
     assert planned == {"models": {"pool": "auto", "quota": "100G", "storage": "local-lvm", "weekly_snapshots": 2}}
+
+
+def recorded_pools(project, *pools):
+    rows = [dict(zip(("name", "suitable", "reason", "link", "free_gib"), pool, strict=True)) for pool in pools]
+    record = project / "nodes" / "pve1" / "gpu.yml"
+    record.write_text(record.read_text() + f"host: {json.dumps({'memory_mib': 65536, 'cores': 16, 'pools': rows})}\n")
+
+
+def test_the_plan_says_which_pool_models_would_go_to_and_why(psw, psw_json, project):
+    recorded_pools(project, ("tank", True, "ok", 64.0, 886), ("rpool", True, "ok", 31.5, 400))
+    why = "the fastest link, 64.0 GT/s before 31.5 of rpool"
+    assert f"dataset models: 100G on pool auto: tank, {why}\n" in psw("plan").stdout
+    assert psw_json("plan")[1]["pools"] == {"psw-ai": {"models": {"pool": "tank", "why": why}}}
+
+
+def test_the_plan_says_when_no_pool_will_do(psw, project):
+    recorded_pools(project, ("rust", False, "lies on sda (spinning)", None, 7000))
+    assert "dataset models: 100G on pool auto: none fits: rust lies on sda (spinning)\n" in psw("plan").stdout
+
+
+def test_the_plan_says_what_its_reader_may_not_expect(psw, psw_json, project):
+    psw("plan", "--write")
+    (project / "psw.yml").write_text((project / "psw.yml").read_text() + "targets: {psw-core: {ip: 192.0.2.32/24}}\n")
+    note = "psw-core has a fixed address and no gateway, so it reaches nothing beyond its own network (targets.psw-core.gateway)"
+    assert f"\n\nnote: {note}\nnot written yet" in psw("plan").stdout
+    assert psw_json("plan")[1]["notes"] == [note]
+
+
+def test_the_plan_is_drawn_into_a_file(psw, psw_json, project):
+    assert psw("plan", "--graph", "house.svg").stdout.endswith("not written yet: psw plan --write\ndrawn in house.svg\n")
+    drawn = Path("house.svg").read_text()
+    assert drawn.startswith("<svg ")
+    assert "GeForce RTX 3060, 0000:01:00.0" in drawn
+    assert psw_json("plan", "--graph", "other.svg")[1]["graph"] == str(Path("other.svg").absolute())
+    assert not (project / "deployment-plan.yml").exists()
+
+
+def test_only_svg_is_drawn(psw, project):
+    answer = psw("plan", "--graph", "house.png")
+    assert answer.exit_code == 2
+    assert "house.png has to end in .svg, which is what psw draws" in answer.stderr
+    assert not Path("house.png").exists()
+
+
+def test_a_picture_that_cannot_be_written_is_named(psw, project):
+    Path("taken.svg").mkdir()
+    answer = psw("plan", "--graph", "taken.svg")
+    assert (answer.exit_code, answer.stderr) == (1, "error: cannot write taken.svg, it is as it was\n  is a directory\n")
+    assert list(Path().glob(".taken*")) == []
 
 
 def test_a_written_plan_is_current_until_wishes_change(psw, psw_json, project):
