@@ -12,13 +12,13 @@ from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 from ansible_collections.psw.ai.plugins.plugin_utils._passthrough import gpu_devices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 
-def gpu_devices_filter(record: Mapping[str, Any] | None, node: str = "the node") -> list[dict[str, Any]]:
+def gpu_devices_filter(record: Mapping[str, Any] | None, node: str = "the node", addresses: Collection[str] | None = None) -> list[dict[str, Any]]:
     """Return the devices, or say what is wrong with the record."""
     try:
-        return gpu_devices(record, node)
+        return gpu_devices(record, node, addresses)
     except PswError as exc:
         raise AnsibleFilterError(f"psw.ai.gpu_devices: {exc}") from exc
 

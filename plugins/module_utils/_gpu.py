@@ -127,15 +127,19 @@ def has_nvidia(machine):
     return any(is_gpu(device) and hex_number(device["vendor"]) == "10de" for device in (machine["devices"] or {}).values())
 
 
+def own_nodes(machine, gpu):
+    """Return the device nodes of this very GPU, those that exist; the driver makes and numbers them."""
+    if gpu["vendor"] == "nvidia":
+        minor = number(field(machine["nvidia_gpus"].get(gpu["address"]), "Device Minor"))
+        nodes = [] if minor is None else [f"/dev/nvidia{minor}"]
+    else:
+        nodes = [f"/dev/dri/{name}" for name in machine["devices"][gpu["address"]]["drm"] if name.startswith("renderD")]
+    return [node for node in nodes if node in machine["nodes"]]
+
+
 def device_nodes(machine, judged, selected):
-    """Return the device nodes that containers need for the selected GPUs, those that exist; the driver makes them."""
+    """Return the device nodes that containers need for the selected GPUs, those that exist: each card's own, then those that all share."""
     chosen = [gpu for gpu in judged if gpu["address"] in selected]
-    nodes = []
-    for gpu in chosen:
-        if gpu["vendor"] == "nvidia":
-            minor = number(field(machine["nvidia_gpus"].get(gpu["address"]), "Device Minor"))
-            nodes += [] if minor is None else [f"/dev/nvidia{minor}"]
-        else:
-            nodes += [f"/dev/dri/{name}" for name in machine["devices"][gpu["address"]]["drm"] if name.startswith("renderD")]
+    nodes = [node for gpu in chosen for node in own_nodes(machine, gpu)]
     shared = {"nvidia": NVIDIA_SHARED_NODES, "amd": ["/dev/kfd"]}.get(chosen[0]["vendor"], []) if chosen else []
-    return [node for node in nodes + shared if node in machine["nodes"]]
+    return nodes + [node for node in shared if node in machine["nodes"]]

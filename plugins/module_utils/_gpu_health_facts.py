@@ -11,6 +11,7 @@ import stat
 
 from ansible_collections.psw.ai.plugins.module_utils import _cdi, _gpu, _gpu_sysfs, _gpu_text, _nvidia, _packages
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._gpu_record import devices_of
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
 TOOLKIT = "nvidia-container-toolkit-base"
@@ -84,14 +85,14 @@ def _toolkit():
     return _packages.parse_query(said or "").get(TOOLKIT)
 
 
-def _devices(root, own):
-    return {path: device(root, path) for path in own.get("devices") or []}
+def _devices(root, record, addresses=None):
+    return {path: device(root, path) for path in devices_of(record, addresses)}
 
 
-def target_facts(record, root="/"):
-    """Return what a target has of its node's GPU."""
+def target_facts(record, root="/", addresses=None):
+    """Return what a target has of its node's GPU: of the cards with these addresses, by default of all."""
     own = record[record["vendor"]]
-    facts = {"devices": _devices(root, own), "groups": parse_groups(_gpu_sysfs.read_text(os.path.join(root, "etc/group")))}
+    facts = {"devices": _devices(root, record, addresses), "groups": parse_groups(_gpu_sysfs.read_text(os.path.join(root, "etc/group")))}
     if record["vendor"] == "nvidia":
         library = os.path.realpath(os.path.join(root, _nvidia.LIBRARY))
         facts["loaded"] = _nvidia.parse_loaded(_gpu_sysfs.read_text(os.path.join(root, "proc/driver/nvidia/version")))[0]
@@ -109,7 +110,7 @@ def node_facts(record, root="/"):
     facts = {
         "gpus": _gpu.find_gpus(machine),
         "secure_boot": _gpu_text.secure_boot_state(machine["efi"], machine["secure_boot"], machine["shim_state"]),
-        "devices": _devices(root, own),
+        "devices": _devices(root, record),
         "groups": parse_groups(_gpu_sysfs.read_text(os.path.join(root, "etc/group"))),
         "kfd": _gpu_text.kfd_gfx(machine["kfd"]),
     }

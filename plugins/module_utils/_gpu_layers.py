@@ -9,7 +9,7 @@ import glob
 import os
 import re
 
-NVIDIA_NODES = ("dev/nvidia0", "dev/nvidiactl", "dev/nvidia-uvm")
+NVIDIA_NODES = ("dev/nvidia[0-9]*", "dev/nvidiactl", "dev/nvidia-uvm")  # the target may have any of the node's cards
 DRM_NODES = {"rocm": ("dev/kfd", "dev/dri/renderD*"), "vulkan": ("dev/dri/renderD*",)}
 BACKENDS = {"amd": "rocm", "intel": "vulkan"}
 
@@ -27,7 +27,7 @@ def version_in(path, pattern):
 def missing_nodes(root, patterns):
     """Return the device nodes that are not there or cannot be opened."""
     found = {pattern: glob.glob(os.path.join(root, pattern)) for pattern in patterns}
-    return [f"/{pattern}" for pattern, paths in found.items() if not any(os.access(path, os.R_OK | os.W_OK) for path in paths)]
+    return [f"/{pattern.replace('[0-9]', '')}" for pattern, paths in found.items() if not any(os.access(path, os.R_OK | os.W_OK) for path in paths)]
 
 
 def broken_nvidia(root):

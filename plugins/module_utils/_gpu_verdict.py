@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.psw.ai.plugins.module_utils import _gpu_table as table
-from ansible_collections.psw.ai.plugins.module_utils._gpu import BEFORE_MAXWELL, device_nodes, find_gpus
+from ansible_collections.psw.ai.plugins.module_utils._gpu import BEFORE_MAXWELL, device_nodes, find_gpus, own_nodes
 from ansible_collections.psw.ai.plugins.module_utils._gpu_notes import about_gpus, about_node
 from ansible_collections.psw.ai.plugins.module_utils._gpu_text import secure_boot_state
 from ansible_collections.psw.ai.plugins.module_utils._gpu_words import NO_GPU, label, refusal
@@ -93,7 +93,7 @@ def assess(machine, floor_mib, smi=None, gfx=table.AMD_GFX):
     vendor, selected = select(judged)
     said, spoken_of = verdict(judged, floor_mib)
     return {
-        "gpus": [{key: gpu[key] for key in SHOWN} for gpu in judged],
+        "gpus": [{**{key: gpu[key] for key in SHOWN}, "devices": own_nodes(machine, gpu)} for gpu in judged],
         "vendor": vendor,
         "selected": selected,
         "devices": device_nodes(machine, judged, selected),

@@ -90,6 +90,7 @@ gpus:
       vram_source: driver
       usable: true
       reason: ok
+      devices: [/dev/nvidia0]
 vendor:
   description: Vendor of the selected GPUs, or null when none is usable.
   returned: always
@@ -102,7 +103,9 @@ selected:
   elements: str
   sample: ["0000:01:00.0"]
 devices:
-  description: The device nodes that containers need for the selected GPUs. Empty before their driver is loaded.
+  description:
+    - The device nodes that containers need for the selected GPUs, with those that all of them share. Empty before their driver is loaded.
+    - Which of them are of one card alone is in RV(gpus[].devices).
   returned: always
   type: list
   elements: str

@@ -37,6 +37,10 @@ options:
     type: str
     choices: [node, target]
     default: node
+  addresses:
+    description: PCI addresses of the cards that a target has, by default all that are recorded. Devices of other cards are not looked for there.
+    type: list
+    elements: str
   needed:
     description: Whether a target is planned to use the node's GPU, so that a missing record is a finding.
     type: bool
@@ -105,7 +109,7 @@ def look(params):
         return [missing] if params["needed"] else []
     if params["place"] == "node":
         return node_findings(record, node_facts(record, params["root"]), node)
-    return target_findings(record, target_facts(record, params["root"]), node)
+    return target_findings(record, target_facts(record, params["root"], params["addresses"]), node)
 
 
 def main():
@@ -114,6 +118,7 @@ def main():
             "record": {"type": "dict", "default": {}},
             "node": {"type": "str", "required": True},
             "place": {"type": "str", "choices": ["node", "target"], "default": "node"},
+            "addresses": {"type": "list", "elements": "str"},
             "needed": {"type": "bool", "default": False},
             "root": {"type": "path", "default": "/"},
         },

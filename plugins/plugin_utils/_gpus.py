@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GPUS_FILE = Path(__file__).parents[2] / "catalog" / "gpus.yml"
 TABLE_FILE = Path(__file__).parents[1] / "module_utils" / "_gpu_table.py"
-RECORDED = ("address", "id", "name", "arch", "integrated", "vram_mib", "usable_mib", "vram_source")  # what a record says about a card
+RECORDED = ("address", "id", "name", "arch", "integrated", "vram_mib", "usable_mib", "vram_source", "devices")  # of a card
 _GIB_MIB = 1024
 _TABLE = '''\
 # Copyright (c) 2026, the psw authors
@@ -92,7 +92,7 @@ def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], **wishes: 
     gpus = of_vendor(detected, catalogue, chosen, wishes.get("backend"))
     if not gpus:
         raise Refusal("no_gpu", f"This node has no usable GPU of the vendor {chosen}.", f"Leave gpu.vendor out, or set it to {detected['vendor']}.")
-    described = [{key: gpu[key] for key in RECORDED if gpu[key] is not None} for gpu in gpus]
+    described = [{key: gpu[key] for key in RECORDED if gpu.get(key) not in (None, [])} for gpu in gpus]
     if chosen == "nvidia":
         driver = nvidia_driver(gpus, detected["kernel"], catalogue, wishes, wishes.get("recorded"))
     else:

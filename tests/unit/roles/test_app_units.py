@@ -193,6 +193,6 @@ def test_ollamas_image_and_devices_follow_the_record(role, record, devices, is_r
 
 def test_a_card_pretends_to_be_another_one_only_where_that_is_recorded(role):
     def override(**about):
-        return role("ollama", **on("amd", **about)).environment("ollama.container.j2").get("HSA_OVERRIDE_GFX_VERSION")
+        return role("ollama", **on("amd", devices=["/dev/kfd"], **about)).environment("ollama.container.j2").get("HSA_OVERRIDE_GFX_VERSION")
 
     assert (override(gfx_override="10.3.0"), override()) == ("10.3.0", None)

@@ -55,10 +55,14 @@ def usable_machines():
 def record(node, said):
     """Return the record of a node with these cards, as setup-gpu would write it."""
     vendor = said["vendor"]
-    gpus = [{**gpu, "usable_mib": gpu["usable_mib"] or VRAM_FLOOR} for gpu in said["gpus"] if gpu["address"] in said["selected"]]
-    renders = [f"/dev/dri/renderD{128 + number}" for number in range(len(gpus))]
-    nvidia = [f"/dev/nvidia{number}" for number in range(len(gpus))] + ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"]
-    devices = {"nvidia": nvidia, "amd": ["/dev/kfd", *renders], "intel": renders}[vendor]
+    first, shared = {
+        "nvidia": ("/dev/nvidia%d", ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"]),
+        "amd": ("/dev/dri/renderD12%d", ["/dev/kfd"]),
+        "intel": ("/dev/dri/renderD12%d", []),
+    }[vendor]
+    cards = [gpu for gpu in said["gpus"] if gpu["address"] in said["selected"]]
+    gpus = [{**gpu, "usable_mib": gpu["usable_mib"] or VRAM_FLOOR, "devices": [first % number]} for number, gpu in enumerate(cards)]
+    devices = [path for gpu in gpus for path in gpu["devices"]] + shared
     return {"schema": 1, "node": node, "vendor": vendor, "gpus": gpus, vendor: {"devices": devices, **HOST_GIDS}}
 
 
@@ -157,7 +161,8 @@ def test_every_container_of_every_plan_is_confined(house):
         assert [key for key in config if not ALLOWED.match(key)] == []  # neither AppArmor nor cgroups nor anything else of LXC's own
         devices = [parse_device(text) for key, text in config.items() if key.startswith("dev")]
         planned = records[target["node"]] if target["gpu"] else None
-        assert sorted(device["path"] for device in devices) == sorted(planned[planned["vendor"]]["devices"] if planned else [])
+        foreign = {path for gpu in planned["gpus"] if gpu["address"] not in target["gpu"]["addresses"] for path in gpu["devices"]} if planned else set()
+        assert sorted(device["path"] for device in devices) == sorted(set(planned[planned["vendor"]]["devices"]) - foreign if planned else [])
         in_group = bool(planned) and planned["vendor"] != "nvidia"
         assert {(device["uid"], device["gid"], device["mode"]) for device in devices} <= {(0, gids["render"], "0660") if in_group else (0, 0, "0666")}
         mounts = [parse_properties(text, "volume") for key, text in config.items() if key.startswith("mp")]

@@ -26,6 +26,7 @@ def target(tmp_path, files):
     ("change", "layer"),
     [
         ({"proc/driver/nvidia/version": None}, "module: the node's kernel has no NVIDIA module loaded; run psw node setup-gpu"),
+        ({"dev/nvidia0": None}, "node or gid: /dev/nvidia* cannot be used in this container; a converge passes them through"),
         ({"dev/nvidia-uvm": None}, "node or gid: /dev/nvidia-uvm cannot be used in this container; a converge passes them through"),
         (
             {"usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04": None, "usr/lib/x86_64-linux-gnu/libcuda.so.580.82.07": ""},
@@ -46,6 +47,13 @@ def test_the_first_broken_layer_of_an_nvidia_card_is_named(tmp_path, change, lay
     files = {path: text for path, text in {**RIGHT, **change}.items() if text is not None}
 
     assert broken("nvidia", root=target(tmp_path, files)) == f"The layer that is wrong is the {layer}"
+
+
+def test_a_target_that_has_another_card_than_the_first_is_whole(tmp_path):
+    files = {**RIGHT, "dev/nvidia3": ""}
+    del files["dev/nvidia0"]
+
+    assert broken("nvidia", root=target(tmp_path, files)).startswith("Driver, device nodes, userspace and CDI look right")
 
 
 def test_when_everything_looks_right_it_is_the_app(tmp_path):

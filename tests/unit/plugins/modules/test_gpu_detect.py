@@ -61,6 +61,7 @@ def test_a_card_without_a_driver_is_described_from_the_table_and_says_so(detect)
             "vram_source": "table",
             "usable": True,
             "reason": "ok",
+            "devices": [],
         }
     ]
     assert said["vendor"] == "nvidia"
@@ -207,6 +208,16 @@ def test_a_device_node_that_does_not_exist_is_not_named(detect, tmp_path):
     root = lay_out(node(card(driver="nvidia")), tmp_path / "machine")
     nvidia_nodes(root, "nvidia1", "nvidiactl")
     assert detect(None)["devices"] == ["/dev/nvidia1", "/dev/nvidiactl"]
+
+
+def test_every_card_names_the_device_nodes_that_it_has_for_itself(detect, tmp_path):
+    other = card(address="0000:02:00.0", driver="nvidia")
+    root = lay_out(node(card(driver="nvidia"), other), tmp_path / "machine")
+    nvidia_nodes(root, "nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm")
+    (root / "proc/driver/nvidia/gpus/0000:02:00.0").mkdir()
+    (root / "proc/driver/nvidia/gpus/0000:02:00.0/information").write_text("Device Minor: \t 0\n", encoding="utf-8")
+    assert [gpu["devices"] for gpu in detect(None)["gpus"]] == [["/dev/nvidia1"], ["/dev/nvidia0"]]
+    assert detect(None)["devices"] == ["/dev/nvidia1", "/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"]
 
 
 def test_an_amd_card_needs_its_render_node_and_the_compute_node(detect, tmp_path):

@@ -119,6 +119,15 @@ def test_a_render_node_that_is_missing_is_named(health, node, name, record):
     assert ids(health(machine.record, machine.root)) == ["device_missing"]
 
 
+def test_a_target_is_asked_only_for_the_devices_of_its_own_cards(health, node):
+    machine = node("rx_7900_xtx", AMD)
+    other = {"address": "0000:44:00.0", "id": "1002:744c", "devices": ["/dev/dri/renderD129"]}
+    own = {**machine.record["gpus"][0], "devices": ["/dev/dri/renderD128"]}
+    two = {**machine.record, "gpus": [own, other], "amd": {**AMD["amd"], "devices": ["/dev/kfd", "/dev/dri/renderD128", "/dev/dri/renderD129"]}}
+    assert ids(health(two, machine.root, place="target", addresses=[own["address"]])) == []
+    assert ids(health(two, machine.root, place="target")) == ["device_missing"]
+
+
 def test_a_file_where_a_device_should_be_is_no_device(health, node):
     machine = node("rx_7900_xtx", AMD)
     (machine.root / "dev/kfd").unlink()
