@@ -13,6 +13,7 @@ LAYERS = {
     "card_replaced": "card",
     "card_given_away": "card",
     "card_unused": "card",
+    "card_renamed": "card",
     "secure_boot_on": "firmware",
     "module_on_disk": "kernel module",
     "module_next_kernel": "kernel module",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.psw.ai.plugins.module_utils._finding import finding, ids
 from ansible_collections.psw.ai.plugins.module_utils._gpu import WORKING_DRIVERS
-from ansible_collections.psw.ai.plugins.module_utils._gpu_health_cards import LOST, cards, label
+from ansible_collections.psw.ai.plugins.module_utils._gpu_health_cards import LOST, cards, label, own_devices, renamed
 from ansible_collections.psw.ai.plugins.module_utils._gpu_health_layers import cdi, closed, missing_devices, toolkit, userspace, wrong_groups
 from ansible_collections.psw.ai.plugins.module_utils._nvidia_change import SOURCES
 
@@ -133,6 +133,10 @@ def node_findings(record, facts, node):
     # A card that moved is asked nothing more at its old place.
     there = {gpu["address"] for gpu in facts["gpus"]}
     here = dict(record, gpus=[gpu for gpu in record["gpus"] if gpu["address"] in there])
+    # What it was called may be gone, or another card's.
+    called = {path for known, _now in own_devices(record, facts["gpus"]).values() for path in known}
+    facts = dict(facts, devices={path: device for path, device in facts["devices"].items() if path not in called})
+    found += renamed(record, facts["gpus"], setup)
     return found + (_nvidia_node if record["vendor"] == "nvidia" else _drm_node)(here, facts, setup)
 
 

@@ -22,6 +22,30 @@ def is_same(known, now):
     return known.get("id") in (None, now["id"])
 
 
+def own_devices(record, gpus):
+    """Return {address: (recorded, present)} device nodes of the cards that the kernel calls otherwise than recorded."""
+    there = {gpu["address"]: gpu for gpu in gpus}
+    found = {}
+    for known in record["gpus"]:
+        now = there.get(known["address"])
+        if now and is_same(known, now) and known.get("devices") and now.get("devices") and sorted(known["devices"]) != sorted(now["devices"]):
+            found[known["address"]] = (known["devices"], now["devices"])
+    return found
+
+
+def renamed(record, gpus, heal):
+    """Return the cards that the kernel calls otherwise than recorded."""
+    names = {gpu["address"]: label(gpu) for gpu in record["gpus"]}
+    return [
+        finding(
+            "card_renamed",
+            f"{names[address]} is {', '.join(now)} now, and {', '.join(known)} is recorded; after recording that, run: psw deploy converge",
+            heal,
+        )
+        for address, (known, now) in own_devices(record, gpus).items()
+    ]
+
+
 def _is_taken(gpu):
     return gpu["vms"] or gpu["vfio"]
 

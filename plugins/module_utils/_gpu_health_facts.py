@@ -108,7 +108,7 @@ def node_facts(record, root="/"):
     machine = _gpu_sysfs.read_machine(root)
     own = record[record["vendor"]]
     facts = {
-        "gpus": _gpu.find_gpus(machine),
+        "gpus": [{**gpu, "devices": _gpu.own_nodes(machine, gpu)} for gpu in _gpu.find_gpus(machine)],
         "secure_boot": _gpu_text.secure_boot_state(machine["efi"], machine["secure_boot"], machine["shim_state"]),
         "devices": _devices(root, record),
         "groups": parse_groups(_gpu_sysfs.read_text(os.path.join(root, "etc/group"))),

@@ -56,7 +56,7 @@ def nvidia_record():
     return {
         "vendor": "nvidia",
         "secure_boot": "disabled",
-        "gpus": [{"address": CARD, "id": "10de:2503", "name": "GeForce RTX 3060"}],
+        "gpus": [{"address": CARD, "id": "10de:2503", "name": "GeForce RTX 3060", "devices": ["/dev/nvidia0"]}],
         "nvidia": {
             "driver_version": VERSION,
             "source": "run",
@@ -131,6 +131,13 @@ FAULTS = [
     ("an NVIDIA node", "another card sits in the slot", {"gpus": [gpu(CARD, number="10de:1b80")]}, ["card_replaced"]),
     ("an NVIDIA node", "a VM has the card", {"gpus": [gpu(CARD, driver="vfio-pci", vms=["VM 101 (win11)"], vfio=True)]}, ["card_given_away"]),
     ("an NVIDIA node", "a second card was put in", {"gpus": [gpu(CARD), gpu(ELSEWHERE)]}, ["card_unused"]),
+    (
+        "an NVIDIA node",
+        "the kernel numbers its cards otherwise",
+        {"gpus": [gpu(CARD, devices=["/dev/nvidia1"])], "devices./dev/nvidia0": None},
+        ["card_renamed"],
+    ),
+    ("an NVIDIA node", "the kernel numbers its cards as ever", {"gpus": [gpu(CARD, devices=["/dev/nvidia0"])]}, []),
     ("an NVIDIA node", "a VM's second card is nobody's business", {"gpus": [gpu(CARD), gpu(ELSEWHERE, vfio=True)]}, []),
     ("an NVIDIA node", "secure boot was switched on", {"secure_boot": "enabled", "driver.loaded": None}, ["secure_boot_on"]),
     ("an NVIDIA node", "the module is gone from disk", {f"driver.modules.{KERNEL}": GONE}, ["module_on_disk"]),
