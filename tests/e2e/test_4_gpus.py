@@ -58,6 +58,7 @@ def machine():
         ("rtx_3060_with_secure_boot_on", "secure_boot_enabled"),
         ("n100_only", "integrated_only"),
         ("rx_580", "unsupported_arch"),
+        ("gtx_1060_with_6_gib", "below_vram_floor"),
     ],
 )
 def test_a_node_that_is_refused_stays_as_it_was(machine, name, code):
@@ -80,14 +81,39 @@ def test_a_card_that_nouveau_holds_is_set_up_after_a_reboot(machine):
     assert f"driver_version: {VERSION}" in held.record
 
 
-def test_a_pascal_card_gets_the_proprietary_modules_and_keeps_its_nodes_over_a_restart(machine):
-    pascal = machine("gtx_1080")
-    assert pascal.setup()[0] == 0
-    assert "kernel_modules: proprietary" in pascal.record
-    assert pascal.setup()[1]["changed"] == 0
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("gtx_1080", [], "source: run\n  kernel_modules: proprietary\n"),  # Pascal has no open modules
+        ("rtx_5090", [], "source: run\n  kernel_modules: open\n"),  # Blackwell has no others
+        ("rtx_3060", ["--driver-branch", "590"], "source: nvidia_repo\n  kernel_modules: open\n"),
+    ],
+    ids=["pascal", "blackwell", "from the repository"],
+)
+def test_a_card_is_set_up_once_and_keeps_its_nodes_over_a_restart(machine, name, options, expected):
+    card = machine(name)
+    assert card.setup(*options)[0] == 0
+    assert expected in card.record
+    assert card.setup()[1]["changed"] == 0
     restart(NAME)
-    assert pascal.shell("ls /dev/nvidia0 /dev/nvidiactl /dev/nvidia-uvm").split() == ["/dev/nvidia-uvm", "/dev/nvidia0", "/dev/nvidiactl"]
-    assert pascal.setup()[1]["changed"] == 0
+    assert card.shell("ls /dev/nvidia0 /dev/nvidiactl /dev/nvidia-uvm").split() == ["/dev/nvidia-uvm", "/dev/nvidia0", "/dev/nvidiactl"]
+    assert card.setup()[1]["changed"] == 0
+
+
+def test_a_full_boot_is_said_before_anything_changes_and_with_room_the_next_run_finishes(machine):
+    full = machine("rtx_3060_with_nouveau_bound")  # whose boot images must be rebuilt without it
+    full.shell("apt-get -qq update && apt-get -qqy --no-install-recommends install initramfs-tools")
+    full.shell("mount -t tmpfs -o size=3m tmpfs /boot && head -c 2M /dev/zero > /boot/initrd.img-6.17.2-1-pve")
+    before = full.files()
+    status, said = full.setup()
+    assert (status, "/boot is full: 1 MiB are free" in said["error"]["message"]) == (1, True)
+    assert "apt-get purge proxmox-kernel-VERSION-pve-signed" in said["error"]["message"]
+    assert full.files() == before
+    full.shell("umount /boot")
+    status, said = full.setup()
+    assert (status, "reboot the node" in said["error"]["message"]) == (1, True)
+    restart(NAME)
+    assert full.setup()[0] == 0
 
 
 def test_what_goes_wrong_on_the_way_is_said_and_the_next_run_finishes(machine):
