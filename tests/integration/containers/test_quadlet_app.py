@@ -16,12 +16,14 @@ Network=web.network
 IP={ip}
 Volume=/etc/{name}:/etc/web:ro
 Secret={name}_key,type=env,target=KEY
-PodmanArgs=--stop-signal=SIGKILL
+PodmanArgs=--stop-signal=SIGKILL --mac-address={mac}
 {more}
 [Install]
 WantedBy=multi-user.target
 """
 HELLO, GREETER = "10.99.0.5", "10.99.0.6"
+# An address that always has the same card: else the kernel goes on asking the card that had it before, for half a minute.
+MACS = {HELLO: "02:00:0a:63:00:05", GREETER: "02:00:0a:63:00:06"}
 
 
 def app(name="hello", ip=HELLO, *, key="s3cr3t", greeting="hi", tag=1, root="/www", more="", timeout=30):  # noqa: PLR0913 - what the tests vary
@@ -30,7 +32,7 @@ def app(name="hello", ip=HELLO, *, key="s3cr3t", greeting="hi", tag=1, root="/ww
         "directories": [{"path": f"/srv/{name}", "mode": "0750"}],
         "files": [{"path": f"/etc/{name}/web.conf", "content": f"greeting = {greeting}\n"}],
         "secrets": [{"name": f"{name}_key", "value": key}],
-        "units": [{"name": f"{name}.container", "content": UNIT.format(name=name, ip=ip, tag=tag, root=root, more=more)}],
+        "units": [{"name": f"{name}.container", "content": UNIT.format(name=name, ip=ip, mac=MACS[ip], tag=tag, root=root, more=more)}],
         "ready": [
             {"http": {"url": f"http://{ip}:8080/ready", "json": {"status": True}}},
             {"http": {"url": "http://web:8080/ready", "container": name}},
