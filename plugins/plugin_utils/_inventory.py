@@ -70,6 +70,8 @@ def _everywhere(project: Project, plan: Mapping[str, Any], catalog: Catalog) -> 
         "psw_planned_apps": running,
         "psw_verified_apps": [app for app in running if (ROLES / app / "tasks" / "verify.yml").exists()],
         "ansible_python_interpreter": PYTHON,
+        # Without it Ansible writes a module's options, secrets among them, into a file on the machine. Here it holds for AWX and ansible-playbook too.
+        "ansible_pipelining": True,
     }
 
 

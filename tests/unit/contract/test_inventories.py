@@ -51,3 +51,8 @@ def test_the_static_example_says_of_the_house_what_the_example_says(example, sta
     built = build_inventory(example)["all"]["vars"]
     shared = {key: value for key, value in static["all"]["vars"].items() if key.startswith("psw_")}
     assert shared == {key: built[key] for key in shared}
+
+
+def test_in_both_no_secret_is_written_into_a_file_on_its_way_to_a_machine(example, static):
+    assert build_inventory(example)["all"]["vars"]["ansible_pipelining"] is True
+    assert static["all"]["vars"]["ansible_pipelining"] is True

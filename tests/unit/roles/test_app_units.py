@@ -46,6 +46,14 @@ def test_a_unit_runs_the_pinned_image_and_comes_back_after_a_reboot(role, name, 
 
 
 @pytest.mark.parametrize(("name", "unit"), UNITS)
+def test_a_crash_leaves_neither_secrets_nor_what_was_said_in_a_core_dump(role, name, unit):
+    sections = {section.partition("]")[0]: section.splitlines() for section in role(name).template(unit).split("\n[")[1:]}
+
+    assert "Ulimit=core=0" in sections["Container"]  # whatever runs in the container, also by `podman exec`
+    assert "LimitCORE=0" in sections["Service"]  # podman itself
+
+
+@pytest.mark.parametrize(("name", "unit"), UNITS)
 def test_every_privacy_switch_of_the_catalogue_is_in_the_unit(role, name, unit):
     promised = yaml.safe_load((REPO / f"catalog/apps/{name}.yml").read_text())["privacy"]
 

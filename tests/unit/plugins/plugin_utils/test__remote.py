@@ -46,6 +46,16 @@ def test_what_a_module_does_and_says_arrives(tmp_path):
     assert path.exists()
 
 
+def test_a_module_that_crashes_leaves_no_memory_on_the_disk():
+    head = (REPO / "plugins/module_utils/_program.py").read_text()
+    basic = "import resource\nprint(resource.getrlimit(resource.RLIMIT_CORE)[0])\ndef main(): pass"
+    request = {"sources": {"ansible": None, "ansible.module_utils": None, "ansible.module_utils.basic": basic}, "module": "ansible.module_utils.basic"}
+    limits = "import resource\nresource.setrlimit(resource.RLIMIT_CORE, (4096, resource.getrlimit(resource.RLIMIT_CORE)[1]))\n"
+    text = f"{head}\n{limits}run({json.dumps(request)!r})\n"
+    said = subprocess.run([sys.executable, "-I", "-S", "-"], input=text, capture_output=True, text=True, check=False, timeout=60)
+    assert (said.stdout, said.stderr) == ("0\n", "")
+
+
 def test_an_answer_is_the_last_line_whatever_was_printed_before():
     assert _remote.answer('noise\n{"no": 1}\n{"changed": false}\n') == {"changed": False}
     assert _remote.answer("no answer at all") is None
