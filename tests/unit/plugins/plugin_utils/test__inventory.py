@@ -49,6 +49,27 @@ def test_every_host_knows_the_house(ready):
     }
 
 
+def test_targets_on_several_gpus_are_hosts_like_any_other(ready):
+    ready.add_node("pve2", "192.0.2.11")
+    ready.write_record("pve2", {**NVIDIA, "node": "pve2"})
+    catalog = Catalog.load()
+    ears = {**catalog.apps["ollama"], "name": "ears", "resources": {**catalog.apps["ollama"]["resources"], "vram_mib": 10000}}
+    catalog = Catalog({**catalog.apps, "ears": ears}, catalog.stacks)
+    ready.add_apps(["ears"], catalog)
+    inventory = build_inventory(Project.open(ready.path), catalog)
+    assert inventory["targets"]["hosts"] == ["psw-ai", "psw-ai-pve2", "psw-core"]
+    assert (inventory["app_ears"]["hosts"], inventory["app_ollama"]["hosts"]) == (["psw-ai"], ["psw-ai-pve2"])
+    second = inventory["_meta"]["hostvars"]["psw-ai-pve2"]
+    assert (second["psw_node"], second["psw_apps"], second["psw_target"]["gpu"]["vendor"]) == ("pve2", ["ollama"], "nvidia")
+
+
+def test_what_is_said_about_a_target_reaches_it(ready):
+    file = ready.path / "psw.yml"
+    file.write_text(file.read_text() + "targets: {psw-ai: {vmid: 200, ip: 192.0.2.31/24, gateway: 192.0.2.1, vlan: 20}}\n")
+    target = hosts(Project.open())["psw-ai"]["psw_target"]
+    assert (target["vmid"], target["network"]) == (200, {"bridge": "vmbr0", "ip": "192.0.2.31/24", "gateway": "192.0.2.1", "vlan": 20})
+
+
 def test_a_node_has_its_way_in_and_its_record(ready):
     node = hosts(ready)["pve1"]
     assert {key: value for key, value in node.items() if key != "ansible_ssh_common_args"} == {
