@@ -22,6 +22,9 @@ options:
         description: Path of the device, the same on the node and in the container.
         type: str
         required: true
+      card:
+        description: PCI address of the card that the device is of. When the kernel calls that card otherwise now, that is a refusal.
+        type: str
       gid:
         description: Group that owns the device inside the container.
         type: int

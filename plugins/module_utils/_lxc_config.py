@@ -65,7 +65,7 @@ def check_devices(devices):
     """Return the wanted devices with defaults filled in, or say which one Proxmox VE would not take and why."""
     checked = {}
     for device in devices:
-        known = {name: value for name, value in device.items() if value is not None}
+        known = {name: value for name, value in device.items() if value is not None and name != "card"}
         whole = {**DEVICE_DEFAULTS, **known}
         path = whole["path"]
         if not path.startswith("/dev/") or "/./" in path or "/../" in path:

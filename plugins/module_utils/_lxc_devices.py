@@ -8,16 +8,30 @@ from __future__ import annotations
 import os
 import stat
 
+from ansible_collections.psw.ai.plugins.module_utils import _gpu_own
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 
 DEVICE_OPTIONS = {
     "path": {"type": "str", "required": True},
+    "card": {"type": "str"},
     "gid": {"type": "int", "default": 0},
     "group": {"type": "str", "choices": ["video", "render"]},
     "uid": {"type": "int", "default": 0},
     "mode": {"type": "str", "default": "0660"},
     "deny_write": {"type": "bool", "default": False},
 }
+
+
+def refuse_renamed(devices, node):
+    """Refuse a device that is another card's by now: the kernel hands out their names at every boot."""
+    for device in devices:
+        now = _gpu_own.own(device["card"]) if device.get("card") else []
+        if now and device["path"] not in now:
+            raise ModuleRefusal(
+                "device_renamed",
+                "%s is recorded for the card %s, which the kernel calls %s now" % (device["path"], device["card"], " and ".join(now)),
+                "record what its cards are called, and run this again: psw node setup-gpu %s" % node,
+            )
 
 
 def refuse_missing(devices):

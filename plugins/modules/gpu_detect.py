@@ -105,7 +105,7 @@ selected:
 devices:
   description:
     - The device nodes that containers need for the selected GPUs, with those that all of them share. Empty before their driver is loaded.
-    - Which of them are of one card alone is in RV(gpus[].devices).
+    - Which of them are of one card alone is in C(devices) of each of RV(gpus).
   returned: always
   type: list
   elements: str

@@ -178,6 +178,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._lxc_config import check_devices
 from ansible_collections.psw.ai.plugins.module_utils._lxc_container import Container
+from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import refuse_renamed
 from ansible_collections.psw.ai.plugins.module_utils._lxc_network import check_network
 from ansible_collections.psw.ai.plugins.module_utils._lxc_options import CONTAINER_OPTIONS
 from ansible_collections.psw.ai.plugins.module_utils._lxc_owner import tags_for
@@ -189,10 +190,13 @@ def main():
     module = AnsibleModule(argument_spec=CONTAINER_OPTIONS, supports_check_mode=True)
     params = {**module.params, "tags": tags_for(module.params["hostname"], module.params["tags"])}
     try:
+        pve = Pve(module, params["node"])
         params["network"] = check_network(params["network"])
         if params["devices"] is not None:
+            if params["state"] == "present":
+                refuse_renamed(params["devices"], pve.node)
             params["devices"] = check_devices(params["devices"])
-        container = Container(Pve(module, params["node"]), params, check_mode=module.check_mode)
+        container = Container(pve, params, check_mode=module.check_mode)
         result = container.present() if params["state"] == "present" else container.absent()
     except PswModuleError as exc:
         module.fail_json(**exc.result())

@@ -86,7 +86,7 @@ from ansible_collections.psw.ai.plugins.module_utils._lxc_config import (
     waiting,
     will_wait,
 )
-from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import DEVICE_OPTIONS, refuse_missing, set_options, with_numbers
+from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import DEVICE_OPTIONS, refuse_missing, refuse_renamed, set_options, with_numbers
 from ansible_collections.psw.ai.plugins.module_utils._lxc_guest import groups_of
 from ansible_collections.psw.ai.plugins.module_utils._pve import Pve
 
@@ -94,6 +94,8 @@ from ansible_collections.psw.ai.plugins.module_utils._pve import Pve
 def ensure(module, pve):
     """Bring the device entries to what is wanted and return the module's result."""
     vmid = module.params["vmid"]
+    if module.params["state"] == "present":
+        refuse_renamed(module.params["devices"] or [], pve.node)
     wanted = check_devices(module.params["devices"] or [])
     if any(device.get("group") for device in wanted):
         wanted = with_numbers(wanted, groups_of(pve, vmid))

@@ -31,7 +31,7 @@ def gpu_devices(record: Mapping[str, Any] | None, node: str = "the node", addres
     paths = devices_of(record, addresses)
     if not paths:
         raise PlanError(f"the record of {node} lists no devices", f"run again: psw node setup-gpu {node}")
-    if vendor in IN_GROUP:
-        return [{"path": path, "uid": 0, "group": IN_GROUP[vendor], "mode": "0660"} for path in paths]
+    owner = {path: {"card": str(card["address"])} for card in record["gpus"] for path in card.get("devices", [])} if addresses is not None else {}
     # NVIDIA's own nodes are open to everybody; Proxmox VE would make them root's alone, and apps don't all run as root.
-    return [{"path": path, "uid": 0, "gid": 0, "mode": "0666"} for path in paths]
+    access = {"uid": 0, "group": IN_GROUP[vendor], "mode": "0660"} if vendor in IN_GROUP else {"uid": 0, "gid": 0, "mode": "0666"}
+    return [{"path": path, **access, **owner.get(path, {})} for path in paths]

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.psw.ai.plugins.module_utils import _gpu_nodes
+from ansible_collections.psw.ai.plugins.module_utils import _gpu_nodes, _gpu_own
 
 MODULE = "gpu_nodes"
 NUMBERS = {"video": 44, "render": 993}
@@ -70,3 +70,14 @@ def test_a_card_that_the_driver_has_but_the_kernel_cannot_compute_on_is_named(ru
 def test_check_mode_tells_what_a_step_before_may_heal(run_module, tmp_path):
     found = run_module(MODULE, check=True, devices=[f"{tmp_path}/kfd"])
     assert found == {"changed": False, "problem": f"node: {tmp_path}/kfd cannot be opened: No such file or directory"}
+
+
+@pytest.mark.parametrize(
+    ("address", "nodes"), [("0000:01:00.0", ["/dev/nvidia1", "/dev/dri/renderD129"]), ("0000:03:00.0", ["/dev/dri/renderD128"]), ("0000:09:00.0", [])]
+)
+def test_a_cards_own_nodes_are_found_by_its_address(tmp_path, address, nodes):
+    for path in ("0000:01:00.0/drm/renderD129", "0000:01:00.0/drm/card0", "0000:03:00.0/drm/renderD128"):
+        (tmp_path / "sys/bus/pci/devices" / path).mkdir(parents=True)
+    (tmp_path / "proc/driver/nvidia/gpus/0000:01:00.0").mkdir(parents=True)
+    (tmp_path / "proc/driver/nvidia/gpus/0000:01:00.0/information").write_text("Model: X\nDevice Minor: \t 1\n")
+    assert _gpu_own.own(address, str(tmp_path)) == nodes

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 
 MODULE = "lxc_devpassthrough"
+UTILS = "ansible_collections.psw.ai.plugins.module_utils."
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +22,25 @@ def test_a_device_gets_its_entry_with_the_container_s_gid_and_mode(node, run_mod
     assert result["changed"]
     assert result["devices"] == {"/dev/dri/renderD128": "dev0"}
     assert node.writes() == ["pct set 105 -dev0 /dev/dri/renderD128,gid=993,uid=7,mode=0666,deny-write=1"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_device_that_is_another_cards_by_now_is_refused(node, run_module, monkeypatch, check):
+    monkeypatch.setattr(UTILS + "_gpu_own.own", {"0000:01:00.0": ["/dev/nvidia1"]}.__getitem__)
+    node.container(105)
+    result = run(run_module, [{"path": "/dev/nvidia0", "card": "0000:01:00.0"}], check=check)
+    assert result["refusal"]["code"] == "device_renamed"
+    assert result["msg"].startswith("/dev/nvidia0 is recorded for the card 0000:01:00.0, which the kernel calls /dev/nvidia1 now")
+    assert result["refusal"]["hint"].endswith("psw node setup-gpu pve1")
+    assert node.writes() == []
+
+
+@pytest.mark.parametrize("now", [["/dev/nvidia0"], []])
+def test_a_device_that_is_still_its_cards_or_whose_card_is_not_seen_gets_its_entry(node, run_module, monkeypatch, now):
+    monkeypatch.setattr(UTILS + "_gpu_own.own", lambda _address: now)
+    node.container(105)
+    assert run(run_module, [{"path": "/dev/nvidia0", "card": "0000:01:00.0"}])["devices"] == {"/dev/nvidia0": "dev0"}
+    assert node.writes() == ["pct set 105 -dev0 /dev/nvidia0"]
 
 
 def test_a_second_run_changes_nothing_and_asks_once(node, run_module):

@@ -56,6 +56,13 @@ def test_an_amd_card_keeps_the_compute_node_that_all_share():
     assert [device["path"] for device in gpu_devices(two, "pve1", ["0000:01:00.0"])] == ["/dev/dri/renderD129", "/dev/kfd"]
 
 
+def test_a_cards_own_device_says_whose_it_is():
+    assert gpu_devices(TWO, "pve1", ["0000:01:00.0"])[:2] == [
+        {"path": "/dev/nvidia1", "uid": 0, "gid": 0, "mode": "0666", "card": "0000:01:00.0"},
+        {"path": "/dev/nvidiactl", "uid": 0, "gid": 0, "mode": "0666"},
+    ]
+
+
 def test_a_record_from_before_cards_had_devices_of_their_own_gives_all():
     assert gpu_devices(NVIDIA, "pve1", ["0000:01:00.0"]) == gpu_devices(NVIDIA, "pve1")
 
