@@ -71,7 +71,15 @@ def add(settings: Settings, name: str, role: str) -> None:
     with alone(settings) as project:
         keyholders(project)
         changed = _consumers.add(project, Catalog.load(), name, role)
-        told, _report = look_after(project, settings, "consumer-add", {"psw_key_state": "present", "psw_key_only": [name]})
+        known = _stored(project, name)
+        try:
+            told, _report = look_after(project, settings, "consumer-add", {"psw_key_state": "present", "psw_key_only": [name]})
+        except Failure as failure:
+            if _stored(project, name) not in {None, known}:  # the key is there, whatever came after it
+                failure.data.update(consumer=name, **_use(project, name))
+                if not settings.json:
+                    click.echo(USE.format(name=name, **_use(project, name)))
+            raise
         new = any(item["consumer"] == name and item["status"] in {"minted", "rotated"} for item in told["psw_keys"])
         use = _use(project, name)
     if not new:
@@ -115,6 +123,11 @@ def list_(settings: Settings) -> None:
     rows = [(item["consumer"], item.get("app", "your own"), item["role"], item["email"]) for item in found]
     nothing = "no consumers: Open WebUI, which gives out keys, is not among the apps; add it with: psw app add openwebui"
     result(settings, {"consumers": found}, table(("consumer", "app", "role", "account"), rows) if found else nothing)
+
+
+def _stored(project: Project, name: str) -> str | None:
+    """Return the key of a program, or None."""
+    return Secrets(project).read().get(name, {}).get(_consumers.own(name)["secret"])
 
 
 def _use(project: Project, name: str) -> dict[str, str]:

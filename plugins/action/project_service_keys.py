@@ -51,15 +51,17 @@ class ActionModule(RemoteAction):
         given = {"consumers": wanted, "state": options["state"], "purge": whole}
         told = self.call(given, task_vars)
         told.pop("invocation", None)
-        if told.get("failed"):
+        if "consumers" not in told:
             return told
         new = {(name, everybody[name]["secret"]): item.pop("key") for item in told["consumers"] if "key" in item and (name := item["consumer"])}
         gone = [(item["consumer"], item["secret"]) for item in asked] if options["state"] == "absent" else nobodys(there, everybody) if whole else []
+        errors = {item["consumer"]: item["error"] for item in told["consumers"] if "error" in item}
+        gone = [(app, name) for app, name in gone if app not in errors]  # its user may be there yet
         if not self._task.check_mode:
             secrets.store({**new, **dict.fromkeys(gone)})
         told["changed"] = told["changed"] or any(name in there.get(app, {}) for app, name in gone)
-        doubts = [f"{item['consumer']}: {item['doubt']}" for item in told["consumers"] if "doubt" in item]
-        return {**told, "failed": True, "msg": "; ".join(doubts)} if doubts else told
+        wrong = [f"{item['consumer']}: {item.get('error') or item['doubt']}" for item in told["consumers"] if "error" in item or "doubt" in item]
+        return {**told, "failed": True, "wrong": wrong, "msg": "; ".join(wrong)} if wrong else {**told, "wrong": []}
 
 
 def nobodys(there: dict[str, dict[str, str]], everybody: dict[str, dict[str, str]]) -> list[tuple[str, str]]:

@@ -11,18 +11,25 @@ at once, because Open WebUI keeps no cache of keys.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import inspect
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
+import time
 import types
 import uuid
 
 GROUP_ABOUT = "Accounts that psw made for programs. A member may use an API key, and nothing else beyond what every user may."
 GROUP_PERMISSIONS = {"features": {"api_keys": True}}
 ROLES = {"user", "admin"}  # the third, "pending", may do nothing: it is how the admin panel switches an account off
+DATA = "/app/backend/data"  # as in _openwebui_glance.py
+KEY = re.compile(r"sk-\w+")
+ONE_WAITS = 300  # seconds that a run waits for the one before it
+PAUSE = 0.1
 MARK = "psw-answer:"  # Open WebUI writes to stdout while it is imported, so the answer needs a mark
 NO_FIRST_ACCOUNT = (
     "Open WebUI has no account yet. Nobody can ever remove or demote its first account, so that must not be a service user: "
@@ -35,7 +42,11 @@ class RefusedError(Exception):
 
 
 class OpenWebUI:
-    """The part of Open WebUI's ORM that service keys need, alike for every release."""
+    """The part of Open WebUI's ORM that service keys need, alike for every release.
+
+    In the first of 0.6 (0.6.36 is one) the key is a column of the account and goes with it, and the list of all groups has another name; in the very
+    first (0.6.5) a group's members are set with the group.
+    """
 
     def __init__(self, users, auths, groups):
         self.users = users
@@ -86,7 +97,8 @@ class OpenWebUI:
 
     async def remove_user(self, user):
         """Remove an account, its key first: deleting an account leaves its key row behind."""
-        await done(self.users.Users.delete_user_api_key_by_id(user.id))
+        if hasattr(self.users.Users, "delete_user_api_key_by_id"):
+            await done(self.users.Users.delete_user_api_key_by_id(user.id))
         if not await done(self.auths.Auths.delete_auth_by_id(user.id)):
             raise RefusedError(f"Open WebUI did not remove the account {user.email}; its log says why")
 
@@ -101,7 +113,9 @@ class OpenWebUI:
 
     async def group(self, name):
         """Return the group with this name, or None."""
-        found = [group for group in await done(self.groups.Groups.get_all_groups()) if group.name == name]
+        table = self.groups.Groups
+        listed = table.get_all_groups if hasattr(table, "get_all_groups") else table.get_groups
+        found = [group for group in await done(listed()) if group.name == name]
         return found[0] if found else None
 
     async def ensure_group(self, name, owner):
@@ -120,7 +134,13 @@ class OpenWebUI:
 
     async def add_member(self, group, user):
         """Put an account into a group."""
-        await done(self.groups.Groups.add_users_to_group(group.id, [user.id]))
+        table = self.groups.Groups
+        if hasattr(table, "add_users_to_group"):
+            await done(table.add_users_to_group(group.id, [user.id]))
+            return
+        members = sorted(await self.members(group) | {user.id})
+        form = {"name": group.name, "description": GROUP_ABOUT, "permissions": GROUP_PERMISSIONS, "user_ids": members}
+        await done(table.update_group_by_id(group.id, self.groups.GroupUpdateForm(**form)))
 
 
 async def no_sessions(*_args, **_kwargs):
@@ -185,29 +205,63 @@ async def leftovers(webui, request, first):
     return [{"consumer": user.name[len(ours["name"]) :], "email": user.email} for user in left if user.email not in kept and user.id != first.id]
 
 
+async def serve_one(webui, request, wish, first):
+    """Answer for one consumer and the state that it shall have."""
+    wanted, state = wish
+    group = await webui.group(request["group"])
+    members = await webui.members(group) if group else set()
+    user, before = await state_of(webui, wanted, group, members)
+    if user is not None and user.id == first.id:
+        raise RefusedError(f"{wanted['email']} is Open WebUI's first account, which nobody can remove; a service user must not be that one")
+    after, status = goal(wanted, state, before)
+    answer = {"consumer": wanted["consumer"], "status": status, "changed": before != after, "before": before, "after": after}
+    if state == "validated":
+        return {**answer, "status": "valid" if before == after else "drift", "changed": False, "after": before}
+    if before != after and not request["check"]:
+        group = await webui.ensure_group(request["group"], first) if after["user"] == "present" else group
+        answer.update(await write(webui, (wanted, user, before, after), group))
+    return answer
+
+
+def failed(wanted, exc):
+    """Return the answer for a consumer that something went wrong with; the next run looks at it again and ends with one key."""
+    said = KEY.sub("sk-…", str(exc)).replace(wanted.get("key") or "\0", "…")  # a database says which values it was given
+    sentence = said if isinstance(exc, RefusedError) else f"Open WebUI's ORM broke off with {type(exc).__name__}: {said.strip().partition(chr(10))[0]}"
+    return {"consumer": wanted["consumer"], "status": "failed", "changed": False, "before": {}, "after": {}, "error": sentence}
+
+
 async def serve(webui, request):
-    """Answer a request: a state, and the consumers that shall have it."""
+    """Answer a request, a state and the consumers that shall have it; each is on its own, since a key that is made must reach whoever asked for it."""
     state = request["state"]
     first = await webui.first_user()
     if first is None and state in {"present", "rotated"}:
         raise RefusedError(NO_FIRST_ACCOUNT)
-    group = await webui.group(request["group"])
-    members = await webui.members(group) if group else set()
     answers = []
     wishes = [(wanted, state) for wanted in request["consumers"]] + [(wanted, "absent") for wanted in await leftovers(webui, request, first)]
-    for wanted, wish in wishes:
-        user, before = await state_of(webui, wanted, group, members)
-        if user is not None and user.id == first.id:
-            raise RefusedError(f"{wanted['email']} is Open WebUI's first account, which nobody can remove; a service user must not be that one")
-        after, status = goal(wanted, wish, before)
-        answer = {"consumer": wanted["consumer"], "status": status, "changed": before != after, "before": before, "after": after}
-        if state == "validated":
-            answer.update(status="valid" if before == after else "drift", changed=False, after=before)
-        elif before != after and not request["check"]:
-            group = await webui.ensure_group(request["group"], first) if after["user"] == "present" else group
-            answer.update(await write(webui, (wanted, user, before, after), group))
-        answers.append(answer)
+    for wish in wishes:
+        try:
+            answers.append(await serve_one(webui, request, wish, first))
+        except Exception as exc:  # noqa: BLE001 - whatever it is, what was done for the others must be told
+            answers.append(failed(wish[0], exc))
     return {"consumers": answers}
+
+
+def take_turns(folder, limit=ONE_WAITS):
+    """Wait until no other process of this kind works on these data, and keep the next one waiting until this one ends, however it ends.
+
+    A run that was killed goes on in here, unseen by the controller, and another controller knows nothing of this one.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    end = time.monotonic() + limit
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise RefusedError(f"another run is still busy with Open WebUI's keys after {limit} s; let it end, or restart Open WebUI to end it") from None
+            time.sleep(PAUSE)
+        else:
+            return handle
 
 
 def main(text, doubt):
@@ -218,6 +272,7 @@ def main(text, doubt):
     # Never set FROM_INIT_PY here: in the image it makes that import move the data directory away.
     os.environ.update(STATIC_DIR=scratch, ENABLE_DB_MIGRATIONS="false")
     try:
+        take_turns(os.environ.get("DATA_DIR") or DATA)
         answer = asyncio.run(serve(OpenWebUI.load(), json.loads(text)))
         doubt(answer["consumers"])
     except RefusedError as exc:

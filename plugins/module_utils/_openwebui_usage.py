@@ -18,11 +18,18 @@ MARK = "psw-answer:"
 DATA = "/app/backend/data"  # as in _openwebui_glance.py
 TIMES = 'SELECT u.email, k.created_at, u.last_active_at, u.created_at FROM "user" u JOIN api_key k ON k.user_id = u.id'
 
+# In the first of 0.6 the key is a column of the account, and nothing tells when it was made.
+TIMES_IN_ROW = 'SELECT email, NULL, last_active_at, created_at FROM "user" WHERE api_key IS NOT NULL'
+
 
 def times(connection):
     """Return {email: when its key was made, and when it was last used} in seconds; an account is active when it is made, which is no use."""
     cursor = connection.cursor()
-    cursor.execute(TIMES)
+    try:
+        cursor.execute(TIMES)
+    except Exception:  # noqa: BLE001 - each database has its own error for a table that is not there
+        connection.rollback()
+        cursor.execute(TIMES_IN_ROW)
     return {email: {"created_at": made, "last_used_at": active if active and active > born else None} for email, made, active, born in cursor.fetchall()}
 
 

@@ -15,6 +15,8 @@ description:
   - A run that finds nothing to do does without the ORM, whose import takes more than a second. It reads the rows by which the running server decides about
     each request, in SQLite or PostgreSQL, which are the account behind each stored key with its role, and the service group with its permissions and members.
     Whatever differs or cannot be read so is looked at again, and written, through the ORM.
+  - Each consumer is on its own. The task fails when something went wrong with one of them, and its result still has the new keys of the others, so store
+    these first. Two calls on one Open WebUI take turns.
   - No key is ever part of a command line; a new key is in the result, so give the task C(no_log).
 author:
   - the psw authors (@psw-ai)
@@ -34,10 +36,9 @@ attributes:
       - V(rotated) makes a new key each time.
 options:
   consumers:
-    description: The programs that need a key.
+    description: The programs that need a key. Either this or O(consumer) is required.
     type: list
     elements: dict
-    required: true
     suboptions:
       consumer:
         description: Name of the program, such as V(homeassistant).
@@ -54,6 +55,19 @@ options:
       key:
         description: The key that is stored for it, if there is one.
         type: str
+  consumer:
+    description: Short form for one program, with O(email), O(role) and O(key); its O(consumers[].consumer).
+    type: str
+  email:
+    description: With O(consumer), its O(consumers[].email).
+    type: str
+  role:
+    description: With O(consumer), its O(consumers[].role). The default is V(user).
+    type: str
+    choices: [user, admin]
+  key:
+    description: With O(consumer), its O(consumers[].key).
+    type: str
   state:
     description:
       - V(present) makes sure that the stored key works, and makes a new one when there is none or it does not.
@@ -85,6 +99,13 @@ EXAMPLES = r"""
         key: "{{ lookup('psw.ai.secret', 'homeassistant', 'ha_openwebui_service_key', default='') }}"
   no_log: true
   register: keys
+
+- name: Give a single program another key
+  psw.ai.openwebui_service_key:
+    consumer: homeassistant
+    state: rotated
+  no_log: true
+  register: one
 """
 
 RETURN = r"""
@@ -101,7 +122,7 @@ consumers:
       description: Whether its user or key was changed.
       type: bool
     status:
-      description: One of V(valid), V(minted), V(rotated), V(removed), V(drift).
+      description: One of V(valid), V(minted), V(rotated), V(removed), V(drift), V(failed).
       type: str
     key:
       description: The new key; only there when there is a new one.
@@ -109,6 +130,13 @@ consumers:
     doubt:
       description: What the running server makes of the changed keys, if that is not what it should be. A new key opens the API, an old one gets 401.
       type: str
+    error:
+      description: What went wrong, if its status is V(failed).
+      type: str
+key:
+  description: With O(consumer), its new key; only there when there is a new one.
+  returned: with O(consumer), when its key is new
+  type: str
 status:
   description: The status that all consumers share, or V(mixed).
   returned: always
@@ -122,7 +150,15 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 from ansible_collections.psw.ai.plugins.module_utils._openwebui_keys import GROUP_PERMISSIONS
 from ansible_collections.psw.ai.plugins.module_utils._openwebui_program import answer_of, program
 
+SHORT = ("consumer", "email", "role", "key")
 OURS = {"name": "psw: ", "email": "@psw.local"}  # how the names of service users begin, and how their addresses end
+
+
+def consumers_of(params):
+    """Return the consumers, of which the short form has one."""
+    if params["consumers"] is not None:
+        return params["consumers"]
+    return [{**{name: params[name] for name in SHORT}, "role": params["role"] or "user"}]
 
 
 def request_of(params, check_mode):
@@ -135,7 +171,7 @@ def request_of(params, check_mode):
             "role": item["role"],
             "key": item["key"] or None,
         }
-        for item in params["consumers"]
+        for item in consumers_of(params)
     ]
     asked = {"state": params["state"], "check": check_mode, "group": params["group"], "ours": OURS if params["purge"] else None}
     return {**asked, "permissions": GROUP_PERMISSIONS, "consumers": consumers}
@@ -169,14 +205,21 @@ def main():
     }
     module = AnsibleModule(
         argument_spec={
-            "consumers": {"type": "list", "elements": "dict", "required": True, "options": consumer},
+            "consumers": {"type": "list", "elements": "dict", "options": consumer},
+            "consumer": {"type": "str"},
+            "email": {"type": "str"},
+            "role": {"type": "str", "choices": ["user", "admin"]},
+            "key": {"type": "str", "no_log": True},
             "state": {"type": "str", "choices": ["present", "rotated", "absent", "validated"], "default": "present"},
             "container": {"type": "str", "default": "openwebui"},
             "group": {"type": "str", "default": "psw-service"},
             "purge": {"type": "bool", "default": False},
         },
+        mutually_exclusive=[("consumers", name) for name in SHORT],
         supports_check_mode=True,
     )
+    if module.params["consumers"] is None and not module.params["consumer"]:  # Ansible itself takes a null for an answer
+        module.fail_json(msg="one of the following is required: consumers, consumer")
     request = request_of(module.params, module.check_mode)
     try:
         answers = ask(module, request)
@@ -186,9 +229,15 @@ def main():
         answers = foretold(request)
     statuses = {answer["status"] for answer in answers}
     diff = {"before": state_text(answers, "before"), "after": state_text(answers, "after")}
-    results = [{name: answer[name] for name in ("consumer", "changed", "status", "key", "doubt") if name in answer} for answer in answers]
-    changed = any(answer["changed"] for answer in answers)
-    module.exit_json(changed=changed, status=statuses.pop() if len(statuses) == 1 else "mixed", consumers=results, diff=diff)
+    results = [{name: answer[name] for name in ("consumer", "changed", "status", "key", "doubt", "error") if name in answer} for answer in answers]
+    told = {"changed": any(answer["changed"] for answer in answers), "status": statuses.pop() if len(statuses) == 1 else "mixed"}
+    told.update(consumers=results, diff=diff)
+    if module.params["consumers"] is None and "key" in results[0]:
+        told["key"] = results[0]["key"]
+    errors = [f"{item['consumer']}: {item['error']}" for item in results if "error" in item]
+    if errors:
+        module.fail_json(msg="; ".join(errors), **told)
+    module.exit_json(**told)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ module: project_service_keys
 short_description: Keep the service keys of a psw project
 description:
   - Gives each consumer of Open WebUI its key with M(psw.ai.openwebui_service_key), and stores new ones in the project's secrets as soon as they exist.
-  - Killed at any point, it leaves at most a key that nobody holds; the next run replaces it. Two runs on one project take turns.
+  - Open WebUI holds one key per user, so a new key kills the old one before it can be stored.
+    Killed at any point, it leaves at most a key that nobody holds; the next run replaces it. Two runs on one project take turns.
   - With O(state=present) and without O(only), users and stored keys of consumers that are gone are removed.
-  - Fails, after everything is stored, when the running Open WebUI does not open the API to a new key, or does not answer an old one with 401.
+  - Each consumer is on its own. Fails, after everything is stored, when something went wrong with one of them, and when the running Open WebUI does not open
+    the API to a new key, or does not answer an old one with 401.
   - No key is part of its result.
 version_added: 0.1.0
 author: the psw authors (@psw-ai)
@@ -64,7 +66,12 @@ EXAMPLES = r"""
 RETURN = r"""
 consumers:
   description: What became of each consumer, as M(psw.ai.openwebui_service_key) says it, without keys.
-  returned: success
+  returned: as soon as Open WebUI answered, also on failure
   type: list
   elements: dict
+wrong:
+  description: What is wrong with which consumer, in sentences; the keys of the others are stored all the same.
+  returned: as soon as Open WebUI answered, also on failure
+  type: list
+  elements: str
 """

@@ -28,8 +28,15 @@ for wanted in json.loads(ast.literal_eval(request[1]))["consumers"] if request e
         answer.update(status="rotated" if wanted["key"] else "minted", changed=True)
     if state == "absent":
         answer.update(status="removed", changed=live.pop(email, None) is not None)
+    if wanted["consumer"] == "doubtful" and "key" in answer:
+        answer["doubt"] = "its new key is stored, and Open WebUI answers it with 403 instead of 200"
+    if wanted["consumer"] == "broken":
+        answer.pop("key", None)
+        answer.update(status="failed", changed=False, error="Open WebUI's ORM broke off")
     answers.append(answer)
 file.write_text(json.dumps(live))
+if not request and "broken usage" in live:
+    sys.exit("no database")
 usage = {{email: {{"created_at": 0, "last_used_at": None, "requests": 3, "tokens": 42}} for email in live}}
 print("psw-answer:" + json.dumps({{"consumers": answers}} if request else {{"usage": usage}}))
 """
@@ -85,6 +92,31 @@ def test_a_program_gets_a_key_and_is_told_once_how_to_use_it(psw, psw_json, hous
 
     code, again = psw_json("consumer", "add", "my-script")
     assert (code, again["changed"], "key" in again) == (0, False, False)
+
+
+def test_a_key_in_doubt_is_stored_and_shown_before_the_verb_fails(psw, psw_json, house, live):
+    live({"broken usage": "not asked for"})
+
+    answer = psw("consumer", "add", "doubtful")
+
+    key = live()["psw-doubtful@psw.local"]
+    assert answer.exit_code == 1
+    assert f"  export OPENAI_API_KEY={key}\n" in answer.stdout
+    assert "doubtful: its new key is stored, and Open WebUI answers it with 403 instead of 200" in answer.stderr
+    assert key not in answer.stderr
+    live({})
+    code, told = psw_json("consumer", "add", "doubtful")
+    assert (code, told["ok"], told["key"]) == (1, False, live()["psw-doubtful@psw.local"])
+
+
+def test_what_is_new_is_stored_when_another_consumer_fails(psw, house, live):
+    (house / "psw.yml").write_text((house / "psw.yml").read_text() + "consumers: {broken: {}, sound: {}}\n")
+
+    answer = psw("deploy", "reset", "broken", "sound")
+
+    assert answer.exit_code == 1
+    assert "broken: Open WebUI's ORM broke off" in answer.stderr
+    assert stored(house) == {"sound": {"sound_openwebui_service_key": live()["psw-sound@psw.local"]}}
 
 
 def test_a_program_that_goes_leaves_nothing_behind(psw, house, live):

@@ -4,9 +4,11 @@ import contextlib
 import functools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -122,6 +124,31 @@ def start_server(tmp_path_factory):
 def webui(start_server):
     """The release that psw installs."""
     return start_server(pinned_release())
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """Return the address of a PostgreSQL of our own, which runs as nobody where we are root, because it refuses to run as root."""
+    found = [shutil.which("initdb") or "", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
+    programs = Path(next(filter(None, reversed(found)), "/nowhere/initdb")).resolve().parent
+    if not (programs / "initdb").exists():
+        pytest.skip("no PostgreSQL on this machine: install Debian's package postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="psw-postgresql-", dir="/tmp"))  # pytest's own folders are closed to others
+    as_whom = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+        as_whom = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(folder)}
+    run = functools.partial(subprocess.run, check=True, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+    run([*as_whom, programs / "initdb", "--auth=trust", "--username=psw", "--encoding=UTF8", "--no-sync", folder / "data"])
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    run([*as_whom, programs / "pg_ctl", "--wait", "-D", folder / "data", "-l", folder / "log", "-o", options, "start"])
+    yield f"postgresql://psw@127.0.0.1:{port}/postgres"
+    run([*as_whom, programs / "pg_ctl", "--wait", "-D", folder / "data", "-m", "immediate", "stop"])
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -1,19 +1,24 @@
 """The module against the real thing: every release line that psw's script knows, the running server asked through its API."""
 
+import contextlib
 import json
+import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.psw.ai.plugins.modules import openwebui_service_key
+from ansible_collections.psw.ai.plugins.modules import openwebui_key_usage, openwebui_service_key
 
 pytestmark = pytest.mark.integration
 
 CHAT = "/api/models"
 ADMIN = {"email": "admin@psw.local", "password": "sentinel-password"}
+PINNED = yaml.safe_load((Path(__file__).parents[3] / "catalog/images.yml").read_text())["images"]["openwebui"]["tag"].removeprefix("v")
 NO_ORM = Path(__file__).parent / "no_orm"  # shadows open_webui with a package that cannot be imported
 
 
@@ -32,6 +37,20 @@ def keys(podman, capsys):
         assert "sk-" not in argv.read_text()
         assert "sk-" not in json.dumps(result.get("diff", ""))
         return result if fails else {**result, **{item["consumer"]: item for item in result["consumers"]}}
+
+    return call
+
+
+@pytest.fixture
+def usage(podman, capsys):
+    """Ask the module how the keys of a server are used."""
+
+    def call(server):
+        podman(server)
+        capsys.readouterr()
+        with patch_module_args({}), pytest.raises(SystemExit):
+            openwebui_key_usage.main()
+        return json.loads(capsys.readouterr().out)["usage"]
 
     return call
 
@@ -234,7 +253,7 @@ def test_a_consumer_with_the_key_of_another_gets_its_own(webui, keys):
 def test_the_first_account_can_never_be_a_service_user(webui, keys):
     refused = keys(webui, ("thief", {"email": "admin@psw.local"}), fails=True)
 
-    assert refused["msg"] == "admin@psw.local is Open WebUI's first account, which nobody can remove; a service user must not be that one"
+    assert refused["msg"] == "thief: admin@psw.local is Open WebUI's first account, which nobody can remove; a service user must not be that one"
 
 
 def test_an_instance_without_any_account_gets_no_service_user(webui, start_server, keys):
@@ -261,19 +280,108 @@ def test_ansible_ships_the_script_to_the_target(webui, podman):
     assert argv.read_text() == "exec --interactive openwebui python -\n"
 
 
-@pytest.mark.parametrize("release", ["0.6.43", "0.8.12", "0.10.2"])
-def test_older_releases_take_the_same_script(start_server, keys, release):
+def reach(server, key):
+    return server.get(CHAT, key)[0]
+
+
+@contextlib.contextmanager
+def traffic(server, key):
+    """Use the API with a key all the while; yields the statuses that were answered."""
+    statuses, over = [], threading.Event()
+
+    def ask():
+        while not over.wait(0.05):
+            statuses.append(reach(server, key))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        over.set()
+        thread.join()
+
+
+def dead_within_a_second(server, key):
+    begin = time.monotonic()
+    while (found := reach(server, key)) != 401 and time.monotonic() - begin < 1:
+        time.sleep(0.02)
+    return found == 401 and time.monotonic() - begin < 1
+
+
+def life(server, keys, revoke):
+    """Lead a key through its whole life while another consumer uses the API."""
+    used = keys(server, ("user", {}))["user"]["key"]
+    with traffic(server, used) as statuses:
+        key = keys(server, ("older", {}))["older"]["key"]
+        assert reach(server, key) == 200
+        assert keys(server, ("older", {"key": key}), state="validated")["status"] == "valid"
+
+        revoke(server, key)
+        assert reach(server, key) == 401
+        assert keys(server, ("older", {"key": key}), state="validated")["status"] == "drift"
+        healed = keys(server, ("older", {"key": key}))["older"]
+        assert (healed["status"], reach(server, healed["key"])) == ("rotated", 200)
+
+        rotated = keys(server, ("older", {"key": healed["key"]}), state="rotated")["older"]
+        assert dead_within_a_second(server, healed["key"])
+        assert (reach(server, rotated["key"]), rotated.get("doubt")) == (200, None)
+
+        assert keys(server, ("older", {"key": rotated["key"]}), state="absent")["changed"]
+        assert reach(server, rotated["key"]) == 401
+    assert len(statuses) > 10
+    assert set(statuses) == {200}
+
+
+def deleted_in_the_panel(server, _key):
+    listed = server.get("/api/v1/users/", server.admin_token)[1]
+    user = next(user for user in (listed if isinstance(listed, list) else listed["users"]) if user["email"] == "psw-older@psw.local")
+    assert server.get(f"/api/v1/users/{user['id']}", server.admin_token, method="DELETE")[0] == 200
+
+
+@pytest.mark.parametrize("release", ["0.6.5", "0.6.43", "0.8.12", "0.10.2"])  # the first keeps the key in the account
+def test_every_release_line_takes_the_same_script(start_server, keys, usage, release):
     server = start_server(release, ENABLE_SIGNUP="true")
     server.get("/api/v1/auths/signup", data={**ADMIN, "name": "Administrator"})  # 0.6 does not know WEBUI_ADMIN_EMAIL; for others it is one account more
     time.sleep(1)  # accounts are dated by the second, and one as old as the first account is no matter for a glance
-    key = keys(server, ("older", {}))["older"]["key"]
-    assert server.get(CHAT, key)[0] == 200
 
-    again = keys(server, ("older", {"key": key}), glance_only=True)
-    rotated = keys(server, ("older", {"key": key}), state="rotated")["older"]["key"]
+    life(server, keys, deleted_in_the_panel)
 
-    assert (again["status"], again["changed"]) == ("valid", False)
-    assert server.get(CHAT, key)[0] == 401
-    assert server.get(CHAT, rotated)[0] == 200
-    assert keys(server, ("older", {"key": rotated}), state="absent")["changed"]
-    assert server.get(CHAT, rotated)[0] == 401
+    key = keys(server, ("glanced", {}))["glanced"]["key"]
+    if release != "0.6.5":
+        assert keys(server, ("glanced", {"key": key}), glance_only=True)["status"] == "valid"
+    assert usage(server)["psw-glanced@psw.local"]["last_used_at"] is None
+
+
+def test_the_newest_release_leads_the_same_life_on_postgresql(start_server, postgresql, keys, usage):
+    server = start_server(PINNED, DATABASE_URL=postgresql)
+
+    life(server, keys, deleted_in_the_panel)
+
+    key = keys(server, ("glanced", {}))["glanced"]["key"]
+    assert keys(server, ("glanced", {"key": key}), glance_only=True)["status"] == "valid"
+    assert usage(server)["psw-glanced@psw.local"]["created_at"] > time.time() - 600
+
+
+def test_usage_tells_of_each_key_when_it_was_made_and_how_often_it_was_used(webui, keys, usage):
+    key = keys(webui, ("counted", {}))["counted"]["key"]
+    for _ in range(2):
+        webui.get("/api/chat/completions", key, {"model": "none", "messages": []})
+
+    told = usage(webui)["psw-counted@psw.local"]
+
+    assert told["created_at"] > time.time() - 600
+    assert told["requests"] == 2
+    assert key not in json.dumps(usage(webui))
+
+
+def test_two_runs_at_once_take_turns_and_the_second_sees_what_the_first_did(webui, podman):
+    podman(webui)
+    task = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "psw.ai.openwebui_service_key", "-a", json.dumps({"consumer": "twice"})]
+
+    runs = [subprocess.Popen(task, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [run.communicate()[0] for run in runs]
+
+    minted = [next(iter(re.findall(r"sk-[0-9a-f]{32}", text))) for text in said]
+    assert sorted(reach(webui, key) for key in minted) == [200, 401]  # neither had a stored key: the later one replaced what the earlier one made
+    assert len([email for email in users(webui) if "twice" in email]) == 1

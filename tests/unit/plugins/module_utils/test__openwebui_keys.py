@@ -2,12 +2,12 @@
 """What the script in the container decides, on an Open WebUI in memory; the real ones are in tests/integration/openwebui."""
 
 import asyncio
+import os
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _openwebui_keys as keys
 
-EMAIL = "psw-probe@psw.local"
 OURS = {"name": "psw: ", "email": "@psw.local"}
 
 
@@ -91,19 +91,31 @@ def table(request):
     return found
 
 
+def asker(table):
+    """Return a call that asks for a state of consumers, each with the key that is stored for it."""
+    webui = keys.OpenWebUI(SimpleNamespace(Users=table), SimpleNamespace(Auths=table), SimpleNamespace(Groups=table, GroupForm=dict, GroupUpdateForm=dict))
+
+    def call(state, *stored, ours=None, check=False, **more):
+        wanted = [{"consumer": name, "email": f"psw-{name}@psw.local", "name": f"psw: {name}", "role": "user", "key": key, **more} for name, key in stored]
+        table.writes.clear()
+        request = {"state": state, "check": check, "group": "psw-service", "ours": ours, "consumers": wanted}
+        return asyncio.run(keys.serve(webui, request))["consumers"]
+
+    return call
+
+
 @pytest.fixture
 def ask(table):
-    groups = SimpleNamespace(Groups=table, GroupForm=dict, GroupUpdateForm=dict)
-    webui = keys.OpenWebUI(SimpleNamespace(Users=table), SimpleNamespace(Auths=table), groups)
-
-    def call(key=None, state="present", *, check=False, role="user", email=EMAIL, ours=None):  # noqa: PLR0913 - the parts of a request
-        consumer = {"consumer": "probe", "email": email, "name": "psw: probe", "role": role, "key": key}
-        table.writes.clear()
-        request = {"state": state, "check": check, "group": "psw-service", "ours": ours, "consumers": [consumer]}
-        answers = asyncio.run(keys.serve(webui, request))["consumers"]
+    def call(key=None, state="present", *, ours=None, **more):
+        answers = asker(table)(state, ("probe", key), ours=ours, **more)
         return answers if ours else answers[0]
 
     return call
+
+
+@pytest.fixture
+def ask_all(table):
+    return lambda *names: asker(table)("present", *[(name, None) for name in names])
 
 
 def test_the_first_time_makes_user_group_membership_and_key(table, ask):
@@ -216,6 +228,64 @@ def test_the_first_account_is_never_made_here(table, ask):
 
 def test_the_first_account_is_never_touched(table, ask):
     for state in ("present", "rotated", "absent"):
-        with pytest.raises(keys.RefusedError, match="which nobody can remove"):
-            ask(email="admin@home.example", state=state)
+        assert ask(email="admin@home.example", state=state)["error"].endswith("which nobody can remove; a service user must not be that one")
     assert table.writes == []
+
+
+def test_one_that_fails_keeps_no_other_from_its_key(table, ask_all, monkeypatch):
+    def breaks(self, user, key):
+        if self.accounts[-1].name == "psw: second":
+            raise ValueError(f"no row for {key}\nparameters: {key}")
+        self.keys[user] = key
+        return True
+
+    monkeypatch.setattr(Table, "_update_user_api_key_by_id", breaks)
+
+    first, second, third = ask_all("first", "second", "third")
+
+    assert [first["status"], second["status"], third["status"]] == ["minted", "failed", "minted"]
+    assert second["error"] == "Open WebUI's ORM broke off with ValueError: no row for sk-…"
+    assert table.keys == {"id-1": first["key"], "id-3": third["key"]}
+
+
+class OldTable(Table):
+    """The first releases of 0.6: the key goes with its account, and a group's members are set with the group."""
+
+    gone = frozenset({"get_all_groups", "delete_user_api_key_by_id", "add_users_to_group"})
+
+    def __getattr__(self, name):
+        if name in self.gone:
+            raise AttributeError(name)
+        return super().__getattr__(name)
+
+    def _get_groups(self):
+        return self.groups
+
+    def _update_group_by_id(self, group, form):
+        super()._update_group_by_id(group, form)
+        if "user_ids" in form:
+            self.members[group] = form["user_ids"]
+
+
+def test_the_first_releases_of_0_6_do_with_what_they_have():
+    table = OldTable(waits=False)
+    table.accounts.append(SimpleNamespace(id="first", email="admin@home.example", name="Administrator", role="admin"))
+    call = asker(table)
+
+    minted = call("present", ("one", None), ("two", None))
+    again = call("present", ("one", minted[0]["key"]), ("two", minted[1]["key"]))
+    removed = call("absent", ("one", minted[0]["key"]))
+
+    assert [item["status"] for item in minted + again + removed] == ["minted", "minted", "valid", "valid", "removed"]
+    assert table.members == {"group": ["id-1", "id-2"]}
+    assert [account.id for account in table.accounts] == ["first", "id-2"]
+
+
+def test_whoever_comes_second_waits_for_the_first_and_is_refused_after_a_while(tmp_path):
+    first = keys.take_turns(tmp_path)
+
+    with pytest.raises(keys.RefusedError, match="another run is still busy with Open WebUI's keys after 0 s"):
+        keys.take_turns(tmp_path, limit=0)
+    os.close(first)
+
+    os.close(keys.take_turns(tmp_path, limit=0))

@@ -3,6 +3,7 @@
 
 import http.server
 import threading
+import time
 
 import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _openwebui_proof as proof
@@ -70,3 +71,26 @@ def test_without_a_change_nobody_is_asked(monkeypatch):
     proof.main([answer])
 
     assert answer == {"consumer": "probe"}
+
+
+def test_many_keys_are_proven_at_once(server, monkeypatch):
+    slow = proof.status
+    monkeypatch.setattr(proof, "status", lambda key: time.sleep(0.2) or slow(key))
+    server.says = {f"sk-{number}": [200] for number in range(16)}
+    answers = [{"key": key} for key in server.says]
+
+    begin = time.monotonic()
+    proof.main(answers)
+
+    assert answers == [{"key": key} for key in server.says]
+    assert time.monotonic() - begin < 16 * 0.2 / 2
+
+
+def test_whatever_goes_wrong_with_the_proof_the_new_key_stays_in_the_answer(monkeypatch):
+    monkeypatch.setenv("PORT", "no number")
+    answer = {"key": "sk-new"}
+
+    proof.main([answer])
+
+    assert answer["key"] == "sk-new"
+    assert "could not be asked about it" in answer["doubt"]

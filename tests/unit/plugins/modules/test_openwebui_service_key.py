@@ -31,7 +31,8 @@ def run(tmp_path, monkeypatch, capsys):
     def call(stdout="", stderr="", rc=0, **args):
         for name, text in (("stdout", stdout), ("stderr", stderr), ("rc", str(rc))):
             (tmp_path / name).write_text(text)
-        with patch_module_args({"consumers": [{"consumer": "probe", "key": STORED}], **args}), pytest.raises(SystemExit):
+        whom = {} if "consumer" in args else {"consumers": [{"consumer": "probe", "key": STORED}]}
+        with patch_module_args({**whom, **args}), pytest.raises(SystemExit):
             openwebui_service_key.main()
         return json.loads(capsys.readouterr().out)
 
@@ -86,6 +87,33 @@ def test_a_first_run_in_check_mode_foretells_the_keys(run):
     result = run(stderr="Error: no such container", rc=125, _ansible_check_mode=True)
 
     assert result["consumers"] == [{"consumer": "probe", "changed": True, "status": "minted"}]
+
+
+def test_the_short_form_asks_for_one_consumer_and_has_its_key_on_top(run):
+    result = run(answer(status="minted", changed=True, key=NEW), consumer="probe", role="admin", key=STORED)
+
+    assert request_in((run.folder / "stdin").read_text())["consumers"] == [
+        {"consumer": "probe", "email": "psw-probe@psw.local", "name": "psw: probe", "role": "admin", "key": STORED},
+    ]
+    assert (result["key"], result["status"]) == (NEW, "minted")
+    run(answer(), consumer="probe", email="Probe@example.com")
+    asked = request_in((run.folder / "stdin").read_text())["consumers"][0]
+    assert (asked["email"], asked["role"], asked["key"]) == ("probe@example.com", "user", None)
+
+
+def test_the_short_form_and_the_list_exclude_each_other(run):
+    assert run(answer(), consumers=[{"consumer": "probe"}], role="admin")["msg"] == "parameters are mutually exclusive: consumers|role"
+    assert run(answer(), consumers=None)["msg"] == "one of the following is required: consumers, consumer"
+
+
+def test_one_that_failed_fails_the_task_and_the_keys_of_the_others_are_there(run):
+    good = {"consumer": "probe", "status": "minted", "changed": True, "key": NEW, "before": {}, "after": {}}
+    bad = {"consumer": "other", "status": "failed", "changed": False, "error": "it broke", "before": {}, "after": {}}
+
+    result = run(_openwebui_keys.MARK + json.dumps({"consumers": [good, bad]}))
+
+    assert (result["failed"], result["changed"], result["msg"]) == (True, True, "other: it broke")
+    assert [item.get("key") for item in result["consumers"]] == [NEW, None]
 
 
 def test_the_script_never_sets_what_makes_the_image_move_its_data_away():
