@@ -37,7 +37,7 @@ def logged(lines):
     """Return {email: requests and tokens} from lines of the audit log."""
     found = {}
     for line in lines:
-        with contextlib.suppress(ValueError, AttributeError, TypeError):
+        with contextlib.suppress(ValueError, LookupError, AttributeError, TypeError):
             entry = json.loads(line)
             counts = found.setdefault(entry["user"]["email"], {"requests": 0, "tokens": 0})
             if (entry.get("extra") or {}).get("event") == "model_usage":
