@@ -13,6 +13,8 @@ _MEMORY_IS_NO_MATTER = ("vfio_bound", "integrated_only", "unsupported_arch")
 
 
 def _memory(gpu):
+    if gpu["usable_mib"] is None and gpu["vendor"] == "intel":
+        return  # its drivers never tell; the refusal says so
     if gpu["usable_mib"] is None:
         yield f"The memory of {label(gpu)} is not known until its driver is loaded."
     elif gpu["vram_source"] == "table":

@@ -40,7 +40,8 @@ def reason(gpu, floor_mib, secure_boot, gfx=table.AMD_GFX):
         return "integrated_only"
     if gpu["arch"] == BEFORE_MAXWELL or (gpu["vendor"] == "amd" and not _amd_runs(gpu, gfx)):
         return "unsupported_arch"
-    if gpu["usable_mib"] is not None and gpu["usable_mib"] < floor_mib:
+    # NVIDIA's and AMD's drivers will tell the memory of a card that the table does not know; Intel's never do.
+    if (gpu["usable_mib"] is None and gpu["vendor"] == "intel") or (gpu["usable_mib"] is not None and gpu["usable_mib"] < floor_mib):
         return "below_vram_floor"
     if gpu["vendor"] == "nvidia" and secure_boot == "enabled":
         return "secure_boot_enabled"

@@ -75,6 +75,11 @@ def _arch(gpu, _floor):
 
 
 def _floor(gpu, floor_mib):
+    if gpu["usable_mib"] is None:
+        return (
+            f"Nobody can say how much memory {label(gpu)} has: psw does not know this card, and its driver does not tell. {floor_mib} MiB are needed.",
+            f"A newer psw may know it. Or: {ANOTHER_CARD}",
+        )
     return f"{label(gpu)} has {gpu['usable_mib']} MiB of memory, and {floor_mib} MiB are needed.", ANOTHER_CARD
 
 

@@ -46,6 +46,8 @@ def describe(found, version, kernel_modules, source, users):
     had, flavour, origin = state(found)
     if had is None or (had, flavour or kernel_modules, origin) == (version, kernel_modules, source):
         return ""
+    if found["loaded"] == version and (flavour, origin) == (kernel_modules, source):
+        return ""  # the driver that runs is the wished one, and libraries that fit it again take nothing from anybody
     verb = "replaces" if had == version else "is an upgrade of" if _number(version) > _number(had) else "is a downgrade of"
     concerned = f"These containers use the GPU and lose it until the node has rebooted and psw deploy converge has run: {', '.join(users)}."
     return (

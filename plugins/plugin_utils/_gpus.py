@@ -91,7 +91,11 @@ def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], **wishes: 
     chosen = wishes.get("vendor") or detected["vendor"]
     gpus = of_vendor(detected, catalogue, chosen, wishes.get("backend"))
     if not gpus:
-        raise Refusal("no_gpu", f"This node has no usable GPU of the vendor {chosen}.", f"Leave gpu.vendor out, or set it to {detected['vendor']}.")
+        way_out = f"Leave gpu.vendor out, or set it to {detected['vendor']}."
+        refused = next((gpu for gpu in detected["gpus"] if gpu["vendor"] == chosen and not gpu["usable"]), None)
+        if refused:
+            raise Refusal(refused["reason"], f"{refused['name']} ({refused['address']}) cannot be used: {refused['reason']} (see docs/gpus.md).", way_out)
+        raise Refusal("no_gpu", f"This node has no usable GPU of the vendor {chosen}.", way_out)
     described = [{key: gpu[key] for key in RECORDED if gpu.get(key) not in (None, [])} for gpu in gpus]
     if chosen == "nvidia":
         driver = nvidia_driver(gpus, detected["kernel"], catalogue, wishes, wishes.get("recorded"))

@@ -31,11 +31,6 @@ def older_libraries():
     return " && ".join(swap)
 
 
-def restored_libraries():
-    links = [f"ln -sfn {name}.so.{VERSION} {LIBRARIES}/{name}.so.1" for name in ("libcuda", "libnvidia-ml")]
-    return " && ".join([*links, f"rm -f {LIBRARIES}/*.so.{OTHER}"])
-
-
 def moved(old, new):
     """Take a card out of one slot and put it into another, as the kernel would show it."""
     return (
@@ -53,7 +48,7 @@ FAULTS = {
         "module_next_kernel",
         f"rm -r /lib/modules/{NEXT}",
     ),
-    "the node's libraries are another point release": ("node", older_libraries(), "userspace_version", restored_libraries()),
+    "the node's libraries are another point release": ("node", older_libraries(), "userspace_version", None),
     "the target's libraries are another point release": ("target", older_libraries(), "userspace_version", None),
     "the node's CDI spec is stale": ("node", f"sed -i s/{VERSION}/{OTHER}/ /etc/cdi/nvidia.yaml", "cdi_stale", None),
     "the target's CDI spec is stale": ("target", f"sed -i s/{VERSION}/{OTHER}/ /etc/cdi/nvidia.yaml", "cdi_stale", None),

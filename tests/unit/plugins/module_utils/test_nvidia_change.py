@@ -13,7 +13,7 @@ from ansible_collections.psw.ai.plugins.module_utils._nvidia_packages import ref
 from ansible_collections.psw.ai.plugins.module_utils._steps import Step
 
 KERNEL = "6.17.2-1-pve"
-INSTALLED = {"kernel": KERNEL, "userspace": "580.142", "source": "run", "modules": {KERNEL: {"version": "580.142", "flavour": "open"}}}
+INSTALLED = {"kernel": KERNEL, "userspace": "580.142", "source": "run", "loaded": "580.142", "modules": {KERNEL: {"version": "580.142", "flavour": "open"}}}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,13 @@ def test_a_change_is_described_with_what_it_is_and_whom_it_concerns(wanted, verb
 @pytest.mark.parametrize("found", [INSTALLED, {**INSTALLED, "userspace": None}, {**INSTALLED, "modules": {KERNEL: {"version": None, "flavour": None}}}])
 def test_nothing_is_replaced_where_the_driver_is_the_wished_one_or_incomplete_or_missing(found):
     assert describe(found, "580.142", "open", "run", ["CT 101"]) == ""
+
+
+def test_libraries_that_do_not_fit_the_driver_that_runs_are_mended_without_asking():
+    found = {**INSTALLED, "userspace": "580.126.09"}
+    assert describe(found, "580.142", "open", "run", ["CT 101"]) == ""
+    assert "is an upgrade of the installed 580.126.09" in describe({**found, "loaded": "580.126.09"}, "580.142", "open", "run", ["CT 101"])
+    assert "is an upgrade of the installed 580.126.09" in describe(found, "580.142", "open", "nvidia_repo", ["CT 101"])
 
 
 def test_a_refused_change_says_how_to_agree_to_it():

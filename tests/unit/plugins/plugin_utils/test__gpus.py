@@ -127,6 +127,15 @@ def test_the_users_choice_of_vendor_must_be_there():
     assert refused.value.code == "no_gpu"
 
 
+def test_a_card_of_the_vendor_that_was_asked_for_is_refused_for_its_own_reason():
+    found = detected()
+    locked = {**found["gpus"][0], "address": "0000:02:00.0", "name": "Radeon RX 580", "vendor": "amd", "usable": False, "reason": "unsupported_arch"}
+    with pytest.raises(Refusal, match=r"Radeon RX 580 \(0000:02:00.0\) cannot be used: unsupported_arch") as refused:
+        choose({**found, "gpus": [*found["gpus"], locked]}, CATALOGUE, vendor="amd")
+    assert refused.value.code == "unsupported_arch"
+    assert refused.value.hint == "Leave gpu.vendor out, or set it to nvidia."
+
+
 def test_what_is_chosen_is_described_as_a_record_describes_it():
     assert choose(detected(), CATALOGUE)["gpus"] == [
         {
