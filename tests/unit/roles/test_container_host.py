@@ -38,6 +38,7 @@ def test_storage_has_a_driver_of_its_own_choice_so_that_podman_makes_none(role):
 def test_containers_run_with_crun_and_log_to_the_journal(role):
     told = settings(role, "containers.conf.j2")
     assert (told["engine"]["runtime"], told["containers"]["log_driver"], told["network"]["network_backend"]) == ("crun", "journald", "netavark")
+    assert told["containers"]["keyring"] is False  # the node has 200 for all its unprivileged containers
 
 
 def test_the_journal_has_a_limit(role):
