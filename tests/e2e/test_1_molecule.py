@@ -13,9 +13,9 @@ from lab.lab import down
 
 REPO = Path(__file__).parents[2]
 # The road's own order: each scenario finds what the ones before it left, or makes it.
-SCENARIOS = ["gpu_nvidia", "gpu_cards", "zfs_models", "lxc_target", "container_host", "postgres", "ollama", "openwebui", "caddy", "ai"]
+SCENARIOS = ["gpu_nvidia", "zfs_models", "lxc_target", "container_host", "postgres", "ollama", "openwebui", "caddy", "ai"]
 
-ELSEWHERE = ["gpu_amd", "gpu_intel"]  # each on a machine, and so in a lab, of its own
+ELSEWHERE = ["gpu_amd", "gpu_cards", "gpu_intel"]  # each on a machine, and so in a lab, of its own
 
 
 def test_every_scenario_is_run():
