@@ -2,6 +2,7 @@
 """What a user of a converged @ai may rely on."""
 
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +28,20 @@ def test_a_question_is_answered_through_the_side_door(project):
     answer = project.chat().ask(MODEL, "What is the capital of France?")
     assert answer.status == 200
     assert answer.text != ""
+
+
+def answers_on_the_engines_port(address):
+    try:
+        socket.create_connection((address, 11434), timeout=3).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_the_engine_answers_to_openwebui_and_not_to_the_house(project, machines):
+    asked = machines.target("openwebui", "podman", "exec", "openwebui", "curl", "-sS", "-m", "5", f"http://{project.address('ollama')}:11434/api/version")
+    assert "version" in asked.stdout
+    assert not answers_on_the_engines_port(project.address("ollama"))
 
 
 def test_a_second_converge_changes_nothing_and_says_so(project):
@@ -113,3 +128,4 @@ def test_everything_comes_back_after_a_restart_of_the_node_without_psw(project, 
         except OSError:
             continue
     assert status == 200
+    assert not answers_on_the_engines_port(project.address("ollama"))

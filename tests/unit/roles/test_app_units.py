@@ -204,3 +204,33 @@ def test_a_card_pretends_to_be_another_one_only_where_that_is_recorded(role):
         return role("ollama", **on("amd", devices=["/dev/kfd"], **about)).environment("ollama.container.j2").get("HSA_OVERRIDE_GFX_VERSION")
 
     assert (override(gfx_override="10.3.0"), override()) == ("10.3.0", None)
+
+
+PORT = "psw-ollama-port.nft.j2"
+OF_ITS_OWN = ['iifname "lo" accept', 'iifname "podman*" accept']
+
+
+def let_in(text):
+    return [line.strip() for line in text.splitlines() if line.strip().endswith(" accept")]
+
+
+def test_the_engines_port_is_open_to_the_targets_of_apps_that_need_it(role):
+    groups = {"app_ollama": ["psw-ai"], "app_openwebui": ["psw-core"], "app_postgres": ["psw-other"]}
+    hosts = {"psw-ai": {"ansible_host": "192.0.2.31"}, "psw-core": {"ansible_host": "192.0.2.32"}, "psw-other": {"ansible_host": "192.0.2.33"}}
+    text = role("ollama", psw_planned_apps=["ollama", "openwebui", "postgres"], groups=groups, hostvars=hosts).template(PORT)
+
+    assert let_in(text) == [*OF_ITS_OWN, "ip saddr 192.0.2.32 accept"]
+    assert text.index("tcp dport 11434 drop") > text.index("192.0.2.32")
+
+
+def test_the_engines_port_is_closed_to_a_target_that_has_no_address_yet(role):
+    text = role("ollama", psw_planned_apps=["openwebui"], groups={"app_openwebui": ["psw-core"]}, hostvars={"psw-core": {}}).template(PORT)
+
+    assert let_in(text) == OF_ITS_OWN
+
+
+def test_the_engines_port_is_open_to_whom_the_user_allows(role):
+    text = role("ollama", ollama_port=8000, ollama_allowed=["192.0.2.0/24", "fd00:1::/64"]).template(PORT)
+
+    assert let_in(text) == [*OF_ITS_OWN, "ip saddr 192.0.2.0/24 accept", "ip6 saddr fd00:1::/64 accept"]
+    assert "tcp dport 8000 drop" in text
