@@ -1,4 +1,4 @@
-"""The lab's face: `python -m lab up | down | status | exec | restart | env | logs | fault | images`."""
+"""The lab's face: `python -m lab up | down | status | exec | restart | env | logs | fault | trouble | heal | images`."""
 
 import argparse
 import contextlib
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lab import images, lab, node, podman, services, state
+from lab import images, lab, machines, node, podman, services, state, trouble
 from lab.host import LabError
 
 
@@ -54,8 +54,8 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def restart(options: argparse.Namespace) -> int:
-    """Restart the node."""
-    lab.restart(options.name)
+    """Restart the node, with its hardware called otherwise where that is asked for."""
+    lab.restart(options.name, machines.moves(options.move))
     return 0
 
 
@@ -90,14 +90,26 @@ def logs(options: argparse.Namespace) -> int:
 
 def fault(options: argparse.Namespace) -> int:
     """Make requests to the node's API fail: fault POST /nodes/pve1/lxc/101/status/start "got timeout"; without arguments, heal all."""
-    wanted: dict[str, Any] = {}
-    if options.method:
-        if not options.path or not (options.message or options.error):
-            raise LabError("say which request and what it answers: python -m lab fault POST /nodes/pve1/lxc/101/status/start 'got timeout'")
-        wanted = {"method": options.method, "path": options.path, "message": options.message, "error": options.error, "times": options.times}
-    done = podman.podman("exec", state.need(options.name).container, "/usr/lib/psw-lab/run.py", "fault", json.dumps(wanted), check=False)
-    if done.returncode != 0:
-        raise LabError(done.stderr.strip())
+    one = state.need(options.name)
+    if not options.method:
+        trouble.heal(one)
+        return 0
+    if not options.path or not (options.message or options.error or options.hang):
+        raise LabError("say which request and what it answers: python -m lab fault POST /nodes/pve1/lxc/101/status/start 'got timeout'")
+    chosen = {name: getattr(options, name) for name in ("error", "times", "in_task", "hang")}
+    trouble.fail(one, options.method, options.path, options.message, **chosen)
+    return 0
+
+
+def cause(options: argparse.Namespace) -> int:
+    """Cause a trouble on the node that lasts until `heal`."""
+    trouble.cause(state.need(options.name), options.kind, **{name: getattr(options, name) for name in options.given})
+    return 0
+
+
+def heal(options: argparse.Namespace) -> int:
+    """Undo every trouble and every fault."""
+    trouble.heal(state.need(options.name))
     return 0
 
 
@@ -126,20 +138,45 @@ def parser() -> argparse.ArgumentParser:
     stop.add_argument("--cache", action="store_true", help="also remove the cached images and templates")
     verb("status", status).add_argument("--json", action="store_true", help="print one JSON object")
     verb("exec", execute).add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run on the node")
-    verb("restart", restart)
+    again = verb("restart", restart)
+    again.add_argument("--move", action="append", default=[], metavar="OLD=NEW", help="a slot (01:00=02:00) or a node (renderD128=renderD129) changes its name")
     verb("env", env)
     verb("logs", logs).add_argument("--lines", type=int, default=100, help="journal lines of the node")
-    trouble = verb("fault", fault)
-    trouble.add_argument("method", nargs="?", choices=["GET", "POST", "PUT", "DELETE"])
-    trouble.add_argument("path", nargs="?", help="the end of the request's path, or a template from the API's schema")
-    trouble.add_argument("message", nargs="?", help="what the API answers")
-    trouble.add_argument("--error", help="instead of a message, one of fakepve's named errors")
-    trouble.add_argument("--times", type=int, help="how often it fails (default: until healed)")
+    failing = verb("fault", fault)
+    failing.add_argument("method", nargs="?", choices=["GET", "POST", "PUT", "DELETE"])
+    failing.add_argument("path", nargs="?", help="the end of the request's path, or a template from the API's schema")
+    failing.add_argument("message", nargs="?", help="what the API answers")
+    failing.add_argument("--error", help="instead of a message, one of fakepve's named errors")
+    failing.add_argument("--times", type=int, help="how often it fails (default: until healed)")
+    failing.add_argument("--in-task", action="store_true", help="the request succeeds, and its task ends with the message")
+    failing.add_argument("--hang", type=float, metavar="SECONDS", help="answer only after so long; with a message, fail then")
+    _troubles(verb("trouble", cause))
+    verb("heal", heal)
     build = verb("images", build_images)
     build.add_argument("action", choices=["build"])
     build.add_argument("images", nargs="*", metavar="IMAGE", help="a name in catalog/images.yml; none means all")
     build.add_argument("--force", action="store_true", help="build also what is there already")
     return top
+
+
+def _troubles(top: argparse.ArgumentParser) -> None:
+    """Add the grammar of `trouble`: a kind, and what it happens to."""
+    kinds = top.add_subparsers(required=True, metavar="KIND", dest="kind")
+
+    def kind(name: str, text: str, **arguments: dict[str, Any]) -> None:
+        sub = kinds.add_parser(name, help=text, description=text)
+        for argument, settings in arguments.items():
+            sub.add_argument(argument, **settings)
+        sub.set_defaults(given=tuple(arguments))
+
+    vmid: dict[str, Any] = {"type": int, "metavar": "VMID"}
+    kind("quorum", "the node's cluster has lost its quorum")
+    kind("lock", "a container is locked, as by a backup that does not end", vmid=vmid, why={"nargs": "?", "default": "backup"})
+    kind("busy", "another task holds the lock of a container's configuration", vmid=vmid)
+    kind("storage", "a storage has no room, or does not answer", storage={"metavar": "STORAGE"}, what={"choices": ["full", "inactive"]})
+    kind("pool", "a ZFS pool has no room, or lost a disk", pool={"metavar": "POOL"}, what={"choices": ["full", "degraded"]})
+    kind("templates", "the node has no template, and none is offered")
+    kind("stranger", "somebody else's container has a number", vmid=vmid, hostname={"nargs": "?", "default": "theirs"})
 
 
 def main(argv: list[str] | None = None) -> int:

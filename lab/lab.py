@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import shutil
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from lab import host, images, machines, network, node, podman, services, state
@@ -69,9 +70,9 @@ def down(name: str, *, cache: bool = False) -> None:
             host.run("rm", "-rf", "--one-file-system", CACHE)
 
 
-def restart(name: str) -> None:
-    """Restart the node."""
+def restart(name: str, moves: Mapping[str, str] | None = None) -> None:
+    """Restart the node; the moves say what of its hardware is called otherwise from then on."""
     started = time.monotonic()
     with state.locked(name):
-        node.restart(state.need(name))
+        node.restart(state.need(name), moves or {})
     say(f"the node is back ({time.monotonic() - started:.0f} s)")

@@ -2,8 +2,9 @@
 
 import contextlib
 import json
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ _BRIDGE = "devices/pci0000:00"
 _EFI_GUID = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 _SHIM_GUID = "605dab50-e046-4300-abb6-3dd810dd8b23"
 DRM_MAJOR = 226
+_NAME = re.compile(r"(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}(?:\.[0-7])?|renderD\d+")
 
 
 def known() -> list[str]:
@@ -32,6 +34,34 @@ def load(name: str) -> dict[str, Any]:
         raise LabError(f"no machine called {name!r} in the lab; known machines: {', '.join(known()) or 'none'}")
     machine: dict[str, Any] = {"name": name, **yaml.safe_load(file.read_text(encoding="utf-8"))}
     return machine
+
+
+def moves(words: Iterable[str]) -> dict[str, str]:
+    """Return what `--move OLD=NEW` asks for; a name that is taken changes places with the old one."""
+    found: dict[str, str] = {}
+    for word in words:
+        old, _, new = word.partition("=")
+        if not _NAME.fullmatch(old) or not _NAME.fullmatch(new) or old.startswith("renderD") != new.startswith("renderD"):
+            raise LabError(f"--move takes two slots (01:00=02:00) or two render nodes (renderD128=renderD129); {word!r} is neither")
+        found |= {old: new, new: old}
+    return found
+
+
+def _also(name: str) -> str:
+    """Return how KFD speaks of the same render node or slot: as a number."""
+    if name.startswith("renderD"):
+        return f"drm_render_minor: {name.removeprefix('renderD')}"
+    bus, device = name.partition(".")[0].split(":")[-2:]
+    return f"location_id: {int(bus, 16) << 8 | int(device, 16) << 3}"
+
+
+def renamed(machine: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return a machine on which slots and render nodes are called otherwise, wherever they are spoken of."""
+    every = dict(names) | {_also(old): _also(new) for old, new in names.items()}
+    pattern = "|".join(rf"(?<!\w){re.escape(old)}(?!\w)" for old in every)
+    text = yaml.safe_dump(dict(machine), sort_keys=False, width=1 << 20)
+    found: dict[str, Any] = yaml.safe_load(re.sub(pattern, lambda word: every[word[0]], text))
+    return found
 
 
 def _write(file: Path, value: object) -> None:
@@ -70,6 +100,7 @@ def _pci(sys: Path, device: Mapping[str, Any]) -> None:
         "max_link_speed": device.get("link_speed"),
         "current_link_width": device.get("link_width"),
         "max_link_width": device.get("link_width"),
+        "mem_info_vram_used": 27 << 20 if "mem_info_vram_total" in device.get("files", {}) else None,  # kept true by the node's `gpus watch`
         **device.get("files", {}),
     }
     for name, value in attributes.items():

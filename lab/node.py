@@ -3,8 +3,10 @@
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from lab import machines, network, pylib, rootfs, template, vendors
 from lab.host import LabError, run, say
@@ -46,10 +48,9 @@ def image() -> str:
     return name
 
 
-def _lay(lab: Lab) -> None:
+def _lay(lab: Lab, machine: Mapping[str, Any]) -> None:
     """Write what only this lab's node has: its machine, its name, its keys."""
     target = lab.home / "machine"
-    machine = machines.load(lab.machine)
     machines.generate(machine, target)
     files = {
         "etc/hostname": f"{NODE}\n",
@@ -137,7 +138,7 @@ def up(lab: Lab) -> None:
             packing = beside.submit(_template, lab)
             name = image()
             packing.result()
-        _lay(lab)
+        _lay(lab, machines.load(lab.machine))
         start_detached(
             lab.container,
             "run", "-d", "--name", lab.container, "--hostname", NODE, "--privileged", "--cgroups=disabled", "--cgroupns=private", "--systemd=always",
@@ -174,10 +175,12 @@ def wait(lab: Lab) -> None:
     raise LabError(f"the node did not come up in {START_SECONDS} s; failed units:\n{failed}")
 
 
-def restart(lab: Lab) -> None:
-    """Restart the node as `reboot` on a real one would."""
+def restart(lab: Lab, moves: Mapping[str, str]) -> None:
+    """Restart the node as `reboot` on a real one would; while it is off, its hardware may be called otherwise."""
     say("restarting the node")
     podman("stop", "-t", "30", lab.container)
+    if moves:
+        _lay(lab, machines.renamed(json.loads((lab.home / "machine/machine.json").read_text(encoding="utf-8")), moves))
     start_detached(lab.container, "start", lab.container)
     wait(lab)
 

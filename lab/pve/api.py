@@ -11,13 +11,13 @@ from fakepve.model import PveError, TaskError
 
 from . import guest
 from .conf import properties
-from .containers import TEMPLATES, Containers
+from .containers import TEMPLATES
+from .troubles import AVAILABLE, Troubles
 
-AVAILABLE = TEMPLATES.parent / "available"
 GIB = 1 << 30
 
 
-class NodePve(Containers):
+class NodePve(Troubles):
     """One node: fakepve's answers where nothing is said here."""
 
     async def answer(self, request: Any, match: Any, values: Any, user: Any, call: Any = None) -> Any:
@@ -126,32 +126,12 @@ class NodePve(Containers):
 
         return await self.task(str(values["node"]), "stopall", "", user, body)
 
-    async def _fault(self, request: Any) -> Any:
-        """Make requests fail: {"method", "path", "message" or "error", "status", "times"}; an empty object heals everything."""
-        wanted = await request.json()
-        if not wanted:
-            self.failures.clear()
-            return web.json_response({"data": None})
-        status = None if wanted.get("error") else int(wanted.get("status") or 500)
-        try:
-            self.fail(wanted["method"], wanted["path"], status, wanted.get("message"), error=wanted.get("error"), times=wanted.get("times"))
-        except (KeyError, TypeError, ValueError) as error:
-            return web.json_response({"data": None, "message": str(error)}, status=400)
-        return web.json_response({"data": None})
-
     async def serve(self, cert: str, key: str, path: str) -> None:
         """Listen on the network, and on the local socket, where faults can be asked for too."""
         await self.start(cert, key)
         Path(path).unlink(missing_ok=True)  # noqa: ASYNC240 - before the first request
         await web.UnixSite(self.runner, path).start()
         Path(path).chmod(0o600)  # noqa: ASYNC240 - before the first request
-
-    def _build_app(self) -> Any:
-        app = super()._build_app()
-        hidden = web.Application()
-        hidden.router.add_post("/fault", self._fault)
-        app.add_subapp("/lab", hidden)
-        return app
 
 
 def load_machine() -> dict[str, Any]:

@@ -68,3 +68,43 @@ def test_every_machine_of_the_lab_can_be_written(tmp_path):
 def test_a_misspelt_machine_is_named_with_those_that_exist():
     with pytest.raises(LabError, match=r"no machine called 'rtx_3061' in the lab; known machines: .*rtx_3060"):
         machines.load("rtx_3061")
+
+
+AMD = {**CARD, "address": "0000:03:00.0", "vendor": "0x1002", "driver": "amdgpu"}
+TWO = {
+    "name": "two",
+    "pci": [
+        {**AMD, "drm": [{"card": "card0", "render": "renderD128"}]},
+        {**AMD, "address": "0000:04:00.0", "drm": [{"card": "card1", "render": "renderD129"}]},
+    ],
+    "kfd": [
+        {"node": 1, "properties": {"location_id": 768, "drm_render_minor": 128}},
+        {"node": 2, "properties": {"location_id": 1024, "drm_render_minor": 129}},
+    ],
+    "vms": {"101.conf": "name: win\nhostpci0: 03:00\n"},
+}
+
+
+def test_a_card_in_another_slot_is_spoken_of_by_its_new_address_everywhere():
+    moved = machines.renamed(TWO, machines.moves(["03:00=05:00"]))
+    assert [card["address"] for card in moved["pci"]] == ["0000:05:00.0", "0000:04:00.0"]
+    assert [node["properties"]["location_id"] for node in moved["kfd"]] == [1280, 1024]
+    assert moved["vms"] == {"101.conf": "name: win\nhostpci0: 05:00\n"}
+
+
+def test_render_nodes_change_places():
+    moved = machines.renamed(TWO, machines.moves(["renderD128=renderD129"]))
+    assert [card["drm"][0]["render"] for card in moved["pci"]] == ["renderD129", "renderD128"]
+    assert [node["properties"]["drm_render_minor"] for node in moved["kfd"]] == [129, 128]
+    assert machines.renamed(moved, machines.moves(["renderD128=renderD129"])) == TWO
+
+
+@pytest.mark.parametrize("word", ["03:00", "03:00=renderD128", "card0=card1", "=", "renderD128=renderD129=renderD130"])
+def test_a_move_that_cannot_be_is_refused(word):
+    with pytest.raises(LabError, match=r"--move takes two slots \(01:00=02:00\) or two render nodes"):
+        machines.moves([word])
+
+
+def test_an_amd_card_tells_how_much_of_its_memory_is_used(written):
+    sys = written(pci=[{**AMD, "files": {"mem_info_vram_total": "25753026560"}}])
+    assert (sys / "bus/pci/devices/0000:03:00.0/mem_info_vram_used").read_text() == f"{27 << 20}\n"
