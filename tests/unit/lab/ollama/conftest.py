@@ -78,9 +78,10 @@ class FakeProcess:
 class Runners(list):
     """Every process that was started."""
 
-    def start(self, model, port, context, parallel):
+    def start(self, model, port, context, parallel, held):
         self.append(FakeProcess(port))
         self[-1].started_with = (str(model.name), context, parallel)
+        self[-1].held = held
         return self[-1]
 
     def stop(self):

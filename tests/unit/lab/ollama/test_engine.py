@@ -3,7 +3,7 @@
 
 import pytest
 from standin.engine import Engine, LoadError
-from standin.gpu import Found
+from standin.gpu import Device, Found
 from standin.names import Name
 from standin.settings import Settings
 from standin.store import pull
@@ -83,3 +83,13 @@ def test_everything_goes_when_the_server_stops(engine, model, runners):
     engine.acquire(model)
     engine.expire(everything=True)
     assert runners[0].over
+
+
+CARD = Device("CUDA", "GPU-11", "NVIDIA GeForce RTX 3060", "8.6", "580.159.04", "0000:01:00.0", 12288 << 20)
+
+
+@pytest.mark.parametrize(("found", "says"), [(Found(CARD, ""), True), (Found(None, "no GPU"), False)])
+def test_the_process_says_what_it_holds_of_which_gpu(model, runners, found, says):
+    loaded = Engine(Settings(), lambda: found, runners.start).acquire(model)
+    assert runners[0].held == ({"gpu": "0000:01:00.0", "vram": loaded.size_vram} if says else {})
+    assert (loaded.size_vram > 0) == says

@@ -53,9 +53,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_runner(model: Model, port: int, context: int, parallel: int) -> subprocess.Popen[bytes]:
-    """Start the process for one model."""
-    options = {"model": model.weights, "alias": model.name, "port": port, "context": context, "parallel": parallel}
+def start_runner(model: Model, port: int, context: int, parallel: int, held: dict[str, object]) -> subprocess.Popen[bytes]:
+    """Start the process for one model, with what it holds of which GPU."""
+    options = {"model": model.weights, "alias": model.name, "port": port, "context": context, "parallel": parallel, **held}
     command = [sys.executable, "-m", "standin.runner", *(f"--{name}={value}" for name, value in options.items())]
     return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}, stdout=subprocess.DEVNULL)
 
@@ -82,10 +82,10 @@ class Engine:
         self.lock = threading.Lock()
         self.loading = threading.Lock()
 
-    def _placed(self, size: int) -> int:
-        """Return how much of a model lies on the GPU: looked at on each load, as the real engine does."""
+    def _placed(self, size: int) -> dict[str, object]:
+        """Return which GPU holds how much of a model, nothing without one: looked at on each load, as the real engine does."""
         device = self.look().device
-        return min(size, device.total) if device else 0
+        return {"gpu": device.pci_id, "vram": min(size, device.total)} if device else {}
 
     def acquire(self, model: Model, keep_alive: float | None = None, context: int = 0) -> Loaded:
         """Return the loaded model, loading it first if needed; it stays until it is released."""
@@ -105,16 +105,16 @@ class Engine:
 
     def _load(self, model: Model, keep_alive: float, context: int) -> Loaded:
         tokens = min(context or self.settings.context_length or DEFAULT_CONTEXT, MAX_CONTEXT)
-        port = _free_port()
-        process = self.start(model, port, tokens, self.settings.num_parallel)
+        size = model.size + tokens * self.settings.num_parallel * BYTES_PER_TOKEN + BUFFERS
+        port, held = _free_port(), self._placed(size)
+        process = self.start(model, port, tokens, self.settings.num_parallel, held)
         until = time.monotonic() + self.settings.load_timeout
         while not _answers(port):
             if process.poll() is not None or time.monotonic() > until:
                 process.kill()
                 raise LoadError(f"llama runner process has terminated: exit status {process.wait()}")
             time.sleep(0.05)
-        size = model.size + tokens * self.settings.num_parallel * BYTES_PER_TOKEN + BUFFERS
-        return Loaded(model, process, port, tokens, size, self._placed(size), keep_alive)
+        return Loaded(model, process, port, tokens, size, int(str(held.get("vram", 0))), keep_alive)
 
     def release(self, loaded: Loaded) -> None:
         """Say that a request is over: from now on the model's time runs."""

@@ -16,6 +16,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--context", type=int, required=True)
     parser.add_argument("--parallel", type=int, default=1)
+    # Not for us: whoever asks the lab what its GPUs hold looks at the command lines of running processes.
+    parser.add_argument("--gpu")
+    parser.add_argument("--vram", type=int)
     options = parser.parse_args()
 
     import xllamacpp  # noqa: PLC0415 - 100 MiB that only this process needs
