@@ -54,6 +54,7 @@ class Root(Nouns):
             from psw_cli.failures import report  # noqa: PLC0415 - needed only now
 
             code = report(exc, as_json="--json" in argv)
+            _forget_unwritten()
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -62,6 +63,14 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - stays open, and importing pathlib takes long
+
+
+def _forget_unwritten() -> None:
+    """Drop what stdout could not take and was told about; Python would try again at exit, complain, and end with a code of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature

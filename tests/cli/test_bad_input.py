@@ -56,12 +56,15 @@ def test_what_the_terminal_cannot_show_is_spelled_out(project, encoding, said):
 
 
 @pytest.mark.parametrize("args", [("app", "list"), ("app", "list", "--json"), ("app", "add", "olama", "--json")])
-def test_an_answer_that_cannot_be_written_is_told_without_a_traceback(project, args):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_answer_that_cannot_be_written_is_told_without_a_traceback(project, args, unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        done = subprocess.run([*PSW, *args], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run([*PSW, *args], env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode in {1, 2}
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 def test_a_disk_that_is_full_under_a_run_is_told_without_a_traceback(psw_json, project, monkeypatch):
