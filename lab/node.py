@@ -11,7 +11,7 @@ from typing import Any
 from lab import machines, network, pylib, rootfs, template, vendors
 from lab.host import LabError, run, say
 from lab.paths import DATA
-from lab.podman import kill_cgroup, podman, start_detached
+from lab.podman import kill_cgroup, note_death, podman, start_detached
 from lab.state import DOMAIN, NODE, Lab
 
 PACKAGES = (
@@ -133,6 +133,9 @@ def up(lab: Lab) -> None:
     if found == "running" and ready(lab):
         return
     network.up(lab)
+    if found in {"running", "stopping"}:
+        note_death(lab.container)
+        found = status(lab)
     if found == "missing":
         with ThreadPoolExecutor(1) as beside:
             packing = beside.submit(_template, lab)

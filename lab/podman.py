@@ -17,6 +17,7 @@ from lab.paths import CACHE, RUN
 
 STORAGE = CACHE / "podman"
 _PIN = RUN / "ns" / "mnt"
+_EXITS = Path("/run/libpod/exits")  # where conmon tells podman how a container ended; podman has no setting for the place
 
 # No CAP_SYS_RESOURCE: limits can only go down, and podman's own defaults go up.
 _MOST = {"nofile": 65536, "nproc": 32768}
@@ -118,6 +119,18 @@ def kill_cgroup(cgroup: str) -> None:
         done
     """
     in_namespace("sh", "-c", script, cgroup, check=False)
+
+
+def note_death(container: str) -> None:
+    """Tell podman of a container that was killed together with the conmon that would have told it.
+
+    Podman believes such a container to run, or to be stopping, until the machine restarts: it neither starts nor stops it.
+    """
+    if "populated 1" in in_namespace("cat", f"/sys/fs/cgroup/{container}/cgroup.events", check=False).stdout:
+        return
+    identity = podman("inspect", "--format", "{{.Id}}", container).stdout.strip()
+    (_EXITS / identity).write_text("137", encoding="ascii")  # 128 + SIGKILL
+    podman("container", "cleanup", container)
 
 
 def in_namespace(*command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
