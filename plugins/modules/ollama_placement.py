@@ -9,14 +9,15 @@ module: ollama_placement
 short_description: Prove that Ollama runs a model on the GPU
 version_added: 0.1.0
 description:
-  - Has the engine load a model, and fails unless all of it lies in GPU memory. An engine that answers from the CPU does not count as up.
+  - Has the engine load a model and answer a question. Fails unless all of the model lies in GPU memory and the card's own driver sees it there.
+    An engine that answers from the CPU does not count as up.
   - When it fails it says which layer is wrong, as far as that can be seen from the container - driver, device nodes, userspace, CDI or the engine itself.
 author: the psw authors (@psw-ai)
 extends_documentation_fragment: [psw.ai.attributes]
 attributes:
   check_mode:
     support: full
-    details: Only looks at a model that is loaded, and loads none. An engine that does not answer yet is no failure.
+    details: Only looks at a model that is loaded. It loads and asks none. An engine that does not answer yet is no failure.
   diff_mode:
     support: none
   idempotent:
@@ -35,8 +36,21 @@ options:
     description: Through what the engine is to use it. By default what suits the vendor.
     type: str
     choices: [cuda, rocm, vulkan]
+  addresses:
+    description: PCI addresses of the cards it is to run on, by default all that are here.
+    type: list
+    elements: str
+  cards_mib:
+    description:
+      - How much memory these cards have together. With it, a model that is too large for them may lie in part in main memory, with a warning
+        that has the numbers, while one that fits may not. Without it, none may.
+    type: int
+  needs:
+    description: What models need of it in MiB, by name. Of one that is not named here, that is the size which the engine tells.
+    type: dict
+    default: {}
   allow_split:
-    description: Accept a model that is too large for the GPU and lies in part in main memory.
+    description: Accept that a model lies in part in main memory, whatever the cards have.
     type: bool
     default: false
   url:
@@ -47,6 +61,13 @@ options:
     description: Seconds that loading may take.
     type: int
     default: 300
+  answer_timeout:
+    description: Seconds that the answer may take.
+    type: int
+    default: 120
+  state_file:
+    description: Where to note how the proof ended, for C(psw doctor). By default nowhere. That counts as no change.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -69,11 +90,19 @@ vram_mib:
   description: How much of it lies in GPU memory.
   returned: when loaded
   type: int
+seen_mib:
+  description: How much memory of the cards their driver sees in use, by whomever.
+  returned: when loaded, where a driver tells it
+  type: int
+seen_by:
+  description: Who tells that - V(nvidia-smi), V(sysfs) or V(fdinfo) - or V(nobody).
+  returned: when loaded
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils import _gpu_layers as layers
 from ansible_collections.psw.ai.plugins.module_utils import _ollama as ollama
+from ansible_collections.psw.ai.plugins.module_utils import _ollama_proof as proof
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 
 
@@ -98,19 +127,25 @@ def look(module, engine, name):
 
 def prove(module):
     """Return where the model lies, or raise when that is not on the GPU."""
-    params, engine = module.params, ollama.Ollama(module.params["url"])
+    params, engine, gpu = module.params, ollama.Ollama(module.params["url"]), proof.Gpu(module.params)
     name = ollama.full_name(params["model"])
     found = look(module, engine, name)
     if found is None:
         return {"placement": "unknown"}
-    place = ollama.placement(name, found)
-    size, on_gpu = found["size"] >> 20, found.get("size_vram", 0) >> 20
-    if place == "cpu":
-        raise PswModuleError(f"Ollama runs {name} on the CPU, not on the GPU. {layers.broken(params['vendor'], params['backend'])}")
-    if place == "split" and not params["allow_split"]:
-        more = "choose a smaller model or context, or set ollama_allow_split"
-        raise PswModuleError(f"only {on_gpu} of the {size} MiB of {name} fit into GPU memory, so it would be slow: {more}")
-    return {"placement": place, "size_mib": size, "vram_mib": on_gpu}
+    place, warning = proof.placed(name, found, gpu)
+    if warning:
+        module.warn(warning)
+    if not module.check_mode and proof.can_answer(engine, name):
+        proof.ask(engine, name, params["answer_timeout"], found)
+    told = proof.seen(name, found, gpu)
+    seen = {"seen_by": told["source"], "seen_mib": told["mib"]} if told else {"seen_by": "nobody"}
+    return {"placement": place, "size_mib": found["size"] >> 20, "vram_mib": found.get("size_vram", 0) >> 20, **seen}
+
+
+def note(module, failed, message):
+    """Note how the proof ended, where that is wished for."""
+    if module.params["state_file"] and not module.check_mode:
+        proof.note(module.params["state_file"], failed, message)
 
 
 def main():
@@ -119,16 +154,23 @@ def main():
             "model": {"type": "str", "required": True},
             "vendor": {"type": "str", "choices": ["nvidia", "amd", "intel"], "required": True},
             "backend": {"type": "str", "choices": ["cuda", "rocm", "vulkan"]},
+            "addresses": {"type": "list", "elements": "str"},
+            "cards_mib": {"type": "int"},
+            "needs": {"type": "dict", "default": {}},
             "allow_split": {"type": "bool", "default": False},
             "url": {"type": "str", "default": "http://127.0.0.1:11434"},
             "timeout": {"type": "int", "default": 300},
+            "answer_timeout": {"type": "int", "default": 120},
+            "state_file": {"type": "path"},
         },
         supports_check_mode=True,
     )
     try:
         result = prove(module)
     except PswModuleError as exc:
+        note(module, getattr(exc, "name", "engine_down"), str(exc))
         module.fail_json(msg=str(exc))
+    note(module, None, f"{module.params['model']} runs on the GPU")
     module.exit_json(changed=False, **result)
 
 

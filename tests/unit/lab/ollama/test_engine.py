@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Models come when they are asked for, stay for a while, and go."""
 
+from dataclasses import replace
+
 import pytest
 from standin.engine import Engine, LoadError
 from standin.gpu import Device, Found
@@ -93,3 +95,8 @@ def test_the_process_says_what_it_holds_of_which_gpu(model, runners, found, says
     loaded = Engine(Settings(), lambda: found, runners.start).acquire(model)
     assert runners[0].held == ({"gpu": "0000:01:00.0", "vram": loaded.size_vram} if says else {})
     assert (loaded.size_vram > 0) == says
+
+
+def test_a_process_that_nobody_is_to_see_says_nothing_while_the_engine_counts_it_all_the_same(model, runners):
+    loaded = Engine(Settings(), lambda: Found(replace(CARD, seen=False), ""), runners.start).acquire(model)
+    assert (loaded.size_vram, runners[0].held) == (loaded.size, {})

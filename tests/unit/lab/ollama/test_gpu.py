@@ -15,7 +15,7 @@ VERSION = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  
 def machine(tmp_path):
     """A container in which everything fits."""
     (tmp_path / "dev").mkdir()
-    for node in gpu.NODES:
+    for node in (*gpu.NODES, "dev/nvidia0"):
         (tmp_path / node).symlink_to("/dev/null")
     libraries = tmp_path / "usr/lib/x86_64-linux-gnu"
     libraries.mkdir(parents=True)
@@ -35,10 +35,27 @@ def test_a_gpu_counts_where_everything_fits(machine):
     assert device == gpu.Device("CUDA", "GPU-11", "NVIDIA GeForce RTX 3060", "8.6", "580.159.04", "0000:01:00.0", 12288 << 20)
 
 
-@pytest.mark.parametrize("node", gpu.NODES)
+@pytest.mark.parametrize("node", [*gpu.NODES, "dev/nvidia0"])
 def test_a_missing_device_node_is_named(machine, node):
     (machine / node).unlink()
     assert gpu.find(Settings(), machine) == gpu.Found(None, f"{machine / node}: No such file or directory")
+
+
+def test_a_container_that_has_only_the_second_card_uses_that(machine):
+    gpus = machine / "proc/driver/nvidia/gpus"
+    (gpus / "0000:02:00.0").mkdir()
+    (gpus / "0000:02:00.0/information").write_text("Model: \t\t NVIDIA Tesla P40\nDevice Minor: \t 1\n", encoding="utf-8")
+    (machine / "dev/nvidia0").rename(machine / "dev/nvidia1")
+    device = gpu.find(Settings(), machine).device
+    assert (device.pci_id, device.name) == ("0000:02:00.0", "NVIDIA Tesla P40")
+
+
+def test_the_lab_may_leave_a_card_less_memory_and_have_nobody_see_what_is_on_it(machine):
+    (machine / "run/psw-lab").mkdir(parents=True)
+    (machine / gpu.GPU_MIB).write_text("100\n", encoding="utf-8")
+    (machine / gpu.UNSEEN).touch()
+    device = gpu.find(Settings(), machine).device
+    assert (device.total, device.seen) == (100 << 20, False)
 
 
 def test_a_plain_file_is_no_device(machine):

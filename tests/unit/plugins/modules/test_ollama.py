@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.psw.ai.plugins.module_utils import _gpu_memory, _ollama_proof
 from ansible_collections.psw.ai.plugins.modules import ollama_model, ollama_placement
 
 GIB = 1 << 30
@@ -33,12 +34,19 @@ class Engine(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         state, body = self.server.state, json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         state["calls"].append((self.path, body))
+        if self.path == "/api/show":
+            self.answer({"capabilities": state["capabilities"]})
+            return
         if self.path == "/api/generate":
             name = body["model"]
-            state["loaded"].pop(name, None)
-            if body.get("keep_alive") != 0:
-                state["loaded"][name] = {"name": name, **state["places"]}
-            self.answer({"done": True})
+            if "prompt" in body and state["says"] == 500:
+                self.answer({"error": "CUDA error: an illegal memory access was encountered"}, 500)
+                return
+            if body.get("keep_alive") == 0:
+                state["loaded"].pop(name, None)
+            else:
+                state["loaded"].setdefault(name, {"name": name, **state["places"]})
+            self.answer({"done": True, "response": state["says"] if "prompt" in body else ""})
             return
         lines = state["pulls"].pop(0)
         if lines == 404:
@@ -58,8 +66,9 @@ class Engine(http.server.BaseHTTPRequestHandler):
 def engine():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine)
     server.state = {"models": {}, "loaded": {}, "pulls": [], "calls": [], "places": {"size": GIB, "size_vram": GIB}}
+    server.state |= {"says": "Blue.", "capabilities": ["completion"]}
     server.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
@@ -192,43 +201,144 @@ def test_a_removed_model_is_gone(engine, run):
     assert engine.state["models"] == {}
 
 
-def test_a_model_that_lies_on_the_gpu_is_proof(engine, run):
-    assert run(ollama_placement, model="m:1", vendor="nvidia")["placement"] == "gpu"
+@pytest.fixture
+def prove(run, monkeypatch):
+    """The proof on a machine whose driver sees what this says: MiB, or None where it tells nothing."""
+
+    def call(*, model="m:1", sees=2048, **args):
+        monkeypatch.setattr(_gpu_memory, "in_use", lambda *_args: None if sees is None else {"source": "nvidia-smi", "mib": sees})
+        return run(ollama_placement, model=model, vendor="nvidia", **args)
+
+    return call
 
 
-def test_a_model_that_is_on_the_gpu_already_is_not_loaded_again(engine, run):
-    engine.state["loaded"]["m:1"] = {"name": "m:1", "size": GIB, "size_vram": GIB}
+@pytest.fixture
+def warnings(monkeypatch):
+    """What a user is warned of."""
+    said = []
+    monkeypatch.setattr(ollama_placement.AnsibleModule, "warn", lambda _module, text: said.append(text))
+    return said
 
-    assert run(ollama_placement, model="m:1", vendor="nvidia")["vram_mib"] == 1024
-    assert engine.state["calls"] == []
+
+def asked(engine):
+    """Return the bodies of the requests for an answer; loading and unloading ask nothing."""
+    return [body for path, body in engine.state["calls"] if path == "/api/generate" and "prompt" in body]
 
 
-def test_an_engine_on_the_cpu_is_a_failure_that_names_a_layer(engine, run):
+def test_a_model_that_lies_on_the_gpu_and_answers_is_proof(engine, prove):
+    said = prove()
+    expected = {"changed": False, "placement": "gpu", "size_mib": 1024, "vram_mib": 1024, "seen_by": "nvidia-smi", "seen_mib": 2048}
+    assert {name: said[name] for name in expected} == expected
+    assert [(body["prompt"], body["options"]["temperature"]) for body in asked(engine)] == [(_ollama_proof.QUESTION, 0)]
+
+
+def test_a_model_that_is_on_the_gpu_already_is_asked_as_it_is_and_not_loaded_again(engine, prove):
+    forever = "2318-03-04T12:00:00.123456789Z"
+    engine.state["loaded"]["m:1"] = {"name": "m:1", "size": GIB, "size_vram": GIB, "context_length": 8192, "expires_at": forever}
+
+    assert prove()["vram_mib"] == 1024
+    assert [path for path, _ in engine.state["calls"]] == ["/api/show", "/api/generate"]
+    assert (asked(engine)[0]["keep_alive"], asked(engine)[0]["options"]["num_ctx"]) == (-1, 8192)
+
+
+def test_an_engine_that_errs_when_it_is_asked_is_a_failure_with_its_words(engine, prove):
+    engine.state["says"] = 500
+
+    assert prove()["msg"] == (
+        f"m:1 is loaded but does not answer a question: Ollama at {engine.url} refused /api/generate with 500: "
+        "CUDA error: an illegal memory access was encountered; see: journalctl -u ollama"
+    )
+
+
+def test_an_empty_answer_is_a_failure(engine, prove):
+    engine.state["says"] = " \n"
+
+    assert prove()["msg"] == "m:1 gives an empty answer to a question; see: journalctl -u ollama"
+
+
+def test_a_model_for_embeddings_is_asked_nothing(engine, prove):
+    engine.state["capabilities"] = ["embedding"]
+
+    assert prove()["placement"] == "gpu"
+    assert asked(engine) == []
+
+
+def test_an_engine_on_the_cpu_is_a_failure_that_names_a_layer_and_is_asked_nothing(engine, prove):
     engine.state["places"] = {"size": GIB, "size_vram": 0}
 
-    assert run(ollama_placement, model="m:1", vendor="nvidia")["msg"].startswith("Ollama runs m:1 on the CPU, not on the GPU. ")
+    assert prove()["msg"].startswith("Ollama runs m:1 on the CPU, not on the GPU. ")
+    assert asked(engine) == []
 
 
-def test_a_model_that_was_loaded_on_the_cpu_gets_another_chance(engine, run):
+def test_a_model_that_was_loaded_on_the_cpu_gets_another_chance(engine, prove):
     engine.state["loaded"]["m:1"] = {"name": "m:1", "size": GIB, "size_vram": 0}
 
-    assert run(ollama_placement, model="m:1", vendor="nvidia")["placement"] == "gpu"
+    assert prove()["placement"] == "gpu"
     assert engine.state["calls"][0] == ("/api/generate", {"model": "m:1", "keep_alive": 0})
 
 
-def test_a_split_model_is_a_failure_unless_it_is_wished_for(engine, run):
+@pytest.mark.parametrize(("sees", "is_there"), [(512, True), (511, False), (4, False), (None, True)])
+def test_what_the_engine_says_must_be_seen_by_the_driver_at_least_by_half_where_it_tells(prove, sees, is_there):
+    said = prove(sees=sees)
+
+    assert said.get("placement") == ("gpu" if is_there else None)
+    if not is_there:
+        assert said["msg"].startswith(f"Ollama says that 1024 MiB of m:1 lie on the GPU, but nvidia-smi sees {sees} MiB in use there. ")
+
+
+def test_a_split_model_is_a_failure_where_nobody_knows_what_the_cards_have(engine, prove):
     engine.state["places"] = {"size": 2 * GIB, "size_vram": GIB}
 
-    assert run(ollama_placement, model="m:1", vendor="nvidia")["msg"] == (
+    assert prove()["msg"] == (
         "only 1024 of the 2048 MiB of m:1 fit into GPU memory, so it would be slow: choose a smaller model or context, or set ollama_allow_split"
     )
-    assert run(ollama_placement, model="m:1", vendor="nvidia", allow_split=True)["placement"] == "split"
 
 
-def test_check_mode_loads_nothing(engine, run):
-    assert run(ollama_placement, model="m:1", vendor="nvidia", check=True)["placement"] == "unknown"
+@pytest.mark.parametrize(("needs", "need"), [({"m:1": 1500}, 1500), ({}, 2048)], ids=["by the catalogue", "by the engine"])
+def test_a_split_model_that_fits_is_a_failure_with_the_numbers(engine, prove, needs, need):
+    engine.state["places"] = {"size": 2 * GIB, "size_vram": GIB}
+
+    assert prove(cards_mib=2048, needs=needs)["msg"] == (
+        f"only 1024 of the 2048 MiB of m:1 lie in GPU memory, which has room for it: it needs {need} of 2048 MiB; "
+        "free what others hold there, choose a smaller context, or set ollama_allow_split"
+    )
+
+
+@pytest.mark.parametrize(("needs", "need"), [({"m:1": 3000}, 3000), ({}, 2048)], ids=["by the catalogue", "by the engine"])
+def test_a_split_model_that_is_too_large_is_a_warning_with_the_numbers(engine, prove, warnings, needs, need):
+    engine.state["places"] = {"size": 2 * GIB, "size_vram": GIB}
+    said = prove(cards_mib=2047, needs=needs)
+
+    assert said["placement"] == "split"
+    assert warnings == [
+        f"m:1 needs {need} MiB of GPU memory and there are 2047, so only 1024 of its 2048 MiB lie there and it is slow; a smaller model or context would fit"
+    ]
+
+
+def test_a_split_model_that_is_wished_for_is_neither(engine, prove, warnings):
+    engine.state["places"] = {"size": 2 * GIB, "size_vram": GIB}
+    said = prove(cards_mib=8192, allow_split=True)
+
+    assert (said["placement"], warnings) == ("split", [])
+
+
+def test_how_it_ended_is_noted_for_the_doctor(engine, prove, tmp_path):
+    file = tmp_path / "psw/ollama-proof.json"
+
+    assert not prove(state_file=str(file))["changed"]
+    assert _ollama_proof.last(file)["failed"] is None
+    engine.state["says"] = ""
+    said = prove(state_file=str(file))
+    assert {key: _ollama_proof.last(file)[key] for key in ("failed", "message")} == {"failed": "answer_missing", "message": said["msg"]}
+
+
+def test_check_mode_loads_asks_and_notes_nothing(engine, prove, tmp_path):
+    assert prove(check=True, state_file=str(tmp_path / "noted"))["placement"] == "unknown"
+    engine.state["loaded"]["m:1"] = {"name": "m:1", "size": GIB, "size_vram": GIB}
+    assert prove(check=True, state_file=str(tmp_path / "noted"))["placement"] == "gpu"
     assert engine.state["calls"] == []
+    assert not (tmp_path / "noted").exists()
 
 
-def test_proof_is_not_asked_of_an_engine_that_check_mode_would_only_install(run):
-    assert run(ollama_placement, model="m:1", vendor="nvidia", check=True, url="http://127.0.0.1:9")["placement"] == "unknown"
+def test_proof_is_not_asked_of_an_engine_that_check_mode_would_only_install(prove):
+    assert prove(check=True, url="http://127.0.0.1:9")["placement"] == "unknown"

@@ -82,10 +82,13 @@ class Engine:
         self.lock = threading.Lock()
         self.loading = threading.Lock()
 
-    def _placed(self, size: int) -> dict[str, object]:
-        """Return which GPU holds how much of a model, nothing without one: looked at on each load, as the real engine does."""
+    def _placed(self, size: int) -> tuple[int, dict[str, object]]:
+        """Return how much of a model lies on the GPU, and what its process says of it: looked at on each load, as the real engine does."""
         device = self.look().device
-        return {"gpu": device.pci_id, "vram": min(size, device.total)} if device else {}
+        if device is None:
+            return 0, {}
+        on_gpu = min(size, device.total)
+        return on_gpu, {"gpu": device.pci_id, "vram": on_gpu} if device.seen else {}
 
     def acquire(self, model: Model, keep_alive: float | None = None, context: int = 0) -> Loaded:
         """Return the loaded model, loading it first if needed; it stays until it is released."""
@@ -106,7 +109,7 @@ class Engine:
     def _load(self, model: Model, keep_alive: float, context: int) -> Loaded:
         tokens = min(context or self.settings.context_length or DEFAULT_CONTEXT, MAX_CONTEXT)
         size = model.size + tokens * self.settings.num_parallel * BYTES_PER_TOKEN + BUFFERS
-        port, held = _free_port(), self._placed(size)
+        port, (on_gpu, held) = _free_port(), self._placed(size)
         process = self.start(model, port, tokens, self.settings.num_parallel, held)
         until = time.monotonic() + self.settings.load_timeout
         while not _answers(port):
@@ -114,7 +117,7 @@ class Engine:
                 process.kill()
                 raise LoadError(f"llama runner process has terminated: exit status {process.wait()}")
             time.sleep(0.05)
-        return Loaded(model, process, port, tokens, size, int(str(held.get("vram", 0))), keep_alive)
+        return Loaded(model, process, port, tokens, size, on_gpu, keep_alive)
 
     def release(self, loaded: Loaded) -> None:
         """Say that a request is over: from now on the model's time runs."""

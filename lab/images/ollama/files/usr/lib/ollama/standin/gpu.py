@@ -7,17 +7,19 @@ import errno
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from standin.settings import Settings
 
-NODES = ("dev/nvidia0", "dev/nvidiactl", "dev/nvidia-uvm")
+NODES = ("dev/nvidiactl", "dev/nvidia-uvm")  # beside those of the cards
 LIBRARY_DIRECTORIES = ("usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/local/nvidia/lib64", "usr/lib")
 # The directory of a backend says that this image has it.
 BACKENDS = "usr/lib/ollama"
-# The lab's switch: while this file is there, the engine finds no GPU.
+# The lab's switches, each a file that is looked for when a model is loaded: no GPU is found; it has only so many MiB; what is said to lie on it is not there.
 FORCE_CPU = "run/psw-lab/force-cpu"
+GPU_MIB = "run/psw-lab/gpu-mib"
+UNSEEN = "run/psw-lab/unseen"
 # A container's own /proc may not show the driver's part; the lab puts it here too.
 DRIVER = ("proc/driver/nvidia", "run/psw-lab/driver/nvidia")
 _DEFAULT_MIB = 12288
@@ -34,6 +36,7 @@ class Device:
     driver: str
     pci_id: str
     total: int
+    seen: bool = True  # by whoever asks the driver what the card's memory holds
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,14 @@ def find(settings: Settings, root: Path = Path("/")) -> Found:
     built = {file.name.partition("_")[0] for file in (root / BACKENDS).glob("*_v*")} | {"vulkan" for _ in (root / BACKENDS).glob("vulkan")}
     looks = {"cuda": _cuda, "rocm": _rocm, "vulkan": _vulkan if settings.vulkan else lambda _root: Found(None, "OLLAMA_VULKAN=0")}
     found = [look(root) for name, look in looks.items() if name in (built or {"cuda"})]
-    return next((each for each in found if each.device), Found(None, "; ".join(each.reason for each in found)))
+    device = next((each.device for each in found if each.device), None)
+    return Found(_as_the_lab_wants(device, root), "") if device else Found(None, "; ".join(each.reason for each in found))
+
+
+def _as_the_lab_wants(device: Device, root: Path) -> Device:
+    size = root / GPU_MIB
+    total = int(size.read_text(encoding="utf-8")) << 20 if size.exists() else device.total
+    return replace(device, total=total, seen=not (root / UNSEEN).exists())
 
 
 def _render_nodes(root: Path) -> str:
@@ -122,9 +132,13 @@ def _vulkan(root: Path) -> Found:
 
 
 def _cuda(root: Path) -> Found:
-    reason = next(filter(None, (usable(root / node) for node in NODES)), "")
-    library = library_version(root)
     home, kernel = _driver(root)
+    cards = _cards(home)
+    wrong = {node: usable(root / "dev" / node) for node in cards}
+    # A container has the nodes of its own cards; the driver shows all that the machine has.
+    mine = [card for node, card in cards.items() if not wrong[node]]
+    reason = ("" if mine else next(iter(wrong.values()))) or next(filter(None, (usable(root / node) for node in NODES)), "")
+    library = library_version(root)
     if reason:
         pass
     elif library is None:
@@ -133,11 +147,16 @@ def _cuda(root: Path) -> Found:
         reason = "the NVIDIA kernel module is not loaded"
     elif kernel != library:
         reason = f"system has unsupported display driver / cuda driver combination: library {library}, kernel module {kernel}"
-    return Found(None, reason) if reason else Found(_device(home, kernel), "")
+    return Found(None, reason) if reason else Found(_device(mine[0], kernel), "")
 
 
-def _device(home: Path | None, kernel: str | None) -> Device:
-    card = next(iter(sorted((home / "gpus").glob("*"))), None) if home else None
+def _cards(home: Path | None) -> dict[str, Path | None]:
+    """Return the driver's cards by the names of their device nodes; without a driver, the node that any card would have first."""
+    found = sorted((home / "gpus").glob("*")) if home else []
+    return {f"nvidia{_fields(card / 'information').get('Device Minor', '0')}": card for card in found} or {"nvidia0": None}
+
+
+def _device(card: Path | None, kernel: str | None) -> Device:
     about, lab = (_fields(card / "information"), _fields(card / "lab")) if card else ({}, {})
     total = int(lab.get("memory_mib", _DEFAULT_MIB)) << 20
     return Device(
