@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import os
 
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
 _PROGRAM = "/usr/sbin/update-initramfs"
@@ -24,9 +24,10 @@ def refuse_full(boot="/boot", program=_PROGRAM):
     free = os.statvfs(boot)
     there = free.f_bavail * free.f_frsize
     if there < needed:
-        raise PswModuleError(
-            f"{boot} is full: {there // _MIB} MiB are free, and rebuilding the boot images without nouveau needs {needed // _MIB + 1} MiB. "
-            f"Nothing was changed. {_WAY_OUT}"
+        raise ModuleRefusal(
+            "boot_full",
+            f"{boot} is full: {there // _MIB} MiB are free, and rebuilding the boot images without nouveau needs {needed // _MIB + 1} MiB.",
+            f"{_WAY_OUT}.",
         )
 
 

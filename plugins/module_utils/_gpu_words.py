@@ -85,7 +85,8 @@ def _floor(gpu, floor_mib):
 
 def _secure_boot(gpu, _floor):
     enrol = "mokutil --import /var/lib/dkms/mok.pub, reboot, confirm it in MokManager on the console"
-    other = f"The other way, to enrol the key that signs the module ({enrol}), is one that psw cannot follow yet."
+    limit = "psw sets up no NVIDIA card while secure boot is on, enrolled key or not"
+    other = f"The other way, to enrol the key that signs the module ({enrol}), is yours alone: {limit}."
     return (
         f"Secure boot is on, and the kernel would reject the NVIDIA module that {label(gpu)} needs.",
         f"Turn secure boot off in the firmware setup, then run this again. {other}",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._packages import parse_query
 from ansible_collections.psw.ai.plugins.module_utils._programs import run_together
@@ -102,42 +101,6 @@ def plan(found, version, kernel_modules, source):
 def state(found):
     """Return (version, kernel modules, source) of the driver that is installed; None for what is not there."""
     return found["userspace"], found["modules"].get(found["kernel"], NONE)["flavour"], found["source"]
-
-
-def refuse(found, version, kernel_modules):
-    """Raise for what would fail half way, before anything is touched."""
-    if kernel_modules == NO_MODULES and found["loaded"] not in (None, version):
-        raise PswModuleError(
-            f"the node runs NVIDIA {found['loaded']}, so libraries of {version} would not work here. If {version} is recorded for the node, "
-            "run psw node setup-gpu for it, and then this again"
-        )
-
-
-def _numbers(text):
-    return tuple(int(part) for part in text.partition("-")[0].split("."))
-
-
-def refuse_kernels(found, version, least_versions):
-    """Raise when an installed kernel, running or not, needs a later point release: its module could not be built."""
-    for kernel in found["modules"]:
-        for series, least in least_versions.items():
-            if _numbers(kernel)[:2] >= _numbers(series) and _numbers(version) < _numbers(least):
-                raise PswModuleError(
-                    f"NVIDIA driver {version} does not build on kernel {kernel}, which is installed; {least} is the first that does. Nothing was changed. "
-                    f"Ask for that version (psw node setup-gpu NODE --driver-version {least}), or remove that kernel"
-                )
-
-
-def refuse_headers(found, todo, kernel_modules):
-    """Raise when a module is to be built for a kernel whose headers are missing."""
-    if kernel_modules == NO_MODULES or not (todo["install"] or todo["build"]):
-        return
-    lacking = [name for name in [*([found["kernel"]] if todo["install"] else []), *todo["build"]] if name not in found["headers"]]
-    if lacking:
-        raise PswModuleError(
-            f"the headers of kernel {lacking[0]} are missing, so its module cannot be built. "
-            f"Install proxmox-headers-{lacking[0]}, or remove that kernel, and run this again"
-        )
 
 
 def reboot_reason(found, version, kernel_modules):

@@ -18,7 +18,8 @@ _ONLY_WHEN_LOADED = ("start", "stop", "restart")
 
 def host_wish(params, found):
     """Return what is wished for beside the driver, in the form that plan_host reads."""
-    headers = [f"proxmox-headers-{kernel}" for kernel in found["modules"] if kernel.endswith("-pve")] if params["headers"] else []
+    lacking = [kernel for kernel in found["modules"] if kernel.endswith("-pve") and kernel not in found["headers"]]
+    headers = [f"proxmox-headers-{kernel}" for kernel in lacking] if params["headers"] else []
     return {
         "packages": params["packages"] + headers,
         "recommends": False,
@@ -60,11 +61,6 @@ def driver_diff(found, todo, version, kernel_modules, source):
     return [{"before": before, "after": after, "before_header": "NVIDIA driver", "after_header": "NVIDIA driver"}]
 
 
-def _refuse_losses(found, todo):
-    if todo["leave"] == _nvidia.REPOSITORY:
-        _nvidia_packages.simulate(found["packages"])
-
-
 def _installer(params, todo):
     """Return the checked installer, when one is needed: before anything is removed."""
     if not todo["install"]:
@@ -77,7 +73,6 @@ def _driver(params, found, installer):
     """Bring the driver itself to its version; each step leaves something that the next run finds."""
     version, kernel_modules = params["version"], params["kernel_modules"]
     todo = _nvidia.plan(found, version, kernel_modules, params["source"])
-    _nvidia.refuse_headers(found, todo, kernel_modules)
     if todo["install"]:
         _nvidia_install.install(installer, _nvidia_install.options(kernel_modules, found["loaded"] is not None, params["cache"]))
         _nvidia_install.remove(installer)
@@ -94,9 +89,6 @@ def carry_out(params, keys, steps, found):
     restarts = {entry["path"]: entry["restart"] for entry in params["files"]}
     repository, packages, late = split(steps, restarts)
     nouveau = bool(found["nouveau"]) and kernel_modules != _nvidia.NO_MODULES
-    _refuse_losses(found, todo)
-    if nouveau:
-        _boot_images.refuse_full()
     plan_steps.carry_out(keys, _apt_keys.DOERS)
     perform(repository)
     installer = None if nouveau else _installer(params, todo)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
 from ansible_collections.psw.ai.plugins.module_utils._nvidia import RUN
-from ansible_collections.psw.ai.plugins.module_utils._packages import APT
+from ansible_collections.psw.ai.plugins.module_utils._packages import APT, NO_CACHE
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
 _REMOVED = re.compile(r"^(?:Remv|Purg) (\S+)", re.MULTILINE)
@@ -26,15 +26,16 @@ def refuse_losses(simulation):
     """Raise when removing the driver's packages would take something else with them, such as a part of Proxmox VE."""
     lost = sorted({name for name in _REMOVED.findall(simulation) if not _OURS.match(name)})
     if lost:
-        raise PswModuleError(
-            f"removing the driver's packages would also remove {', '.join(lost)}, so nothing was removed. "
-            "See: apt-get -s purge 'nvidia-*' libcuda1; make those packages independent of the driver and run this again"
+        raise ModuleRefusal(
+            "driver_packages_needed",
+            f"Removing the driver's packages would also remove {', '.join(lost)}.",
+            "See: apt-get -s purge 'nvidia-*' libcuda1; make those packages independent of the driver and run this again.",
         )
 
 
 def simulate(packages):
     """Raise when apt would remove anything else together with these packages."""
-    refuse_losses(run([*APT, "--simulate", "purge", *packages], doing="asking apt what removing the driver's packages means").out)
+    refuse_losses(run([*APT, *NO_CACHE, "--simulate", "purge", *packages], doing="asking apt what removing the driver's packages means").out)
 
 
 def leave(source, packages):

@@ -5,12 +5,29 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._programs import last_lines, run
 from ansible_collections.psw.ai.plugins.module_utils._steps import Step, state_diff
 
 # Another apt that runs right now (a nightly upgrade) is waited for; settings an admin changed by hand stay.
 APT = ["apt-get", "-qy", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
+
+
+# Reading must leave nothing behind, not even what apt keeps to read faster the next time.
+NO_CACHE = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
+# Package lists of one's own. What an admin hooked to updates of the machine's lists is not meant for them.
+_SCRATCH = """\
+Dir::State::Lists "{place}/lists";
+Dir::Cache "{place}/cache";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+"""
 
 
 def query_command(names):
@@ -46,6 +63,32 @@ def _explain(done):
     """Return the lines that apt marks as errors, or its last ones."""
     errors = [line for line in (done.err + done.out).splitlines() if line.startswith(("E:", "Err:", "dpkg: error"))]
     return last_lines("\n".join(errors)) or last_lines(done.err or done.out)
+
+
+def _offered(names, *options):
+    """Return those packages that the package lists have."""
+    rows = run(["apt-cache", *options, "madison", *names], check=False).out.splitlines()
+    return {row.partition("|")[0].strip() for row in rows}
+
+
+def unknown(names):
+    """Return (the packages that no source of this machine offers, why lists could not be fetched); asking changes nothing.
+
+    Where the lists on the machine do not know a package, because they are old or there are none, they are fetched anew into a scratch directory.
+    """
+    lacking = [name for name in names if name not in _offered(names, *NO_CACHE)] if names else []
+    if not lacking:
+        return [], ""
+    with tempfile.TemporaryDirectory(prefix="psw-apt-") as place:
+        os.chmod(place, 0o711)  # noqa: S103 - apt downloads as a user of its own, who has to get there
+        for name in ("lists/partial", "cache"):
+            os.makedirs(os.path.join(place, name))
+        settings = os.path.join(place, "apt.conf")
+        with open(settings, "w", encoding="utf-8") as file:
+            file.write(_SCRATCH.format(place=place))
+        updated = run(["apt-get", "-qy", "-c", settings, "update"], check=False)
+        offered = _offered(lacking, "-c", settings)
+    return [name for name in lacking if name not in offered], _explain(updated) if updated.rc != 0 else ""
 
 
 def install(step):

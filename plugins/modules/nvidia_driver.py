@@ -21,6 +21,7 @@ extends_documentation_fragment: [psw.ai.attributes]
 attributes:
   check_mode:
     support: full
+    details: What a real run refuses is refused as well.
   diff_mode:
     support: full
   idempotent:
@@ -46,17 +47,23 @@ options:
   replace:
     description:
       - Whether a driver that is installed may be replaced by another version, flavour or source.
-      - When false, that is a refusal (C(driver_change_unconfirmed)) that says what would happen, and to which containers. In check mode it is a warning.
+      - When false, that is a refusal (C(driver_change_unconfirmed)) that says what would happen, and to which containers.
+        When true, check mode warns with the same words.
     type: bool
     default: true
   least_versions:
-    description: First point release that builds on a kernel series and those after it, by series. An installed kernel that needs a later one is an error.
+    description: First point release that builds on a kernel series and those after it, by series. An installed kernel that needs a later one is a refusal.
     type: dict
     default: {}
   headers:
-    description: Whether to install the headers of every installed Proxmox VE kernel, so that modules can be built for it.
+    description:
+      - Whether to install the headers of every installed Proxmox VE kernel, so that modules can be built for it.
+      - A kernel whose headers no package source has is a refusal (C(kernel_headers_missing)).
     type: bool
     default: false
+  release:
+    description: Debian release, such as V(13), that O(packages) are made for. With O(source=nvidia_repo) another one is a refusal (C(wrong_debian_release)).
+    type: str
   base_url:
     description: Where NVIDIA's drivers lie, each in a directory named after its version.
     type: str
@@ -163,7 +170,7 @@ reboot_reason:
 import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _nvidia, _nvidia_cdi, _nvidia_change, _nvidia_job
+from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _nvidia, _nvidia_cdi, _nvidia_change, _nvidia_job, _nvidia_refusals
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._file_options import files_option, list_of
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
@@ -178,6 +185,7 @@ SPEC = {
     "replace": {"type": "bool", "default": True},
     "least_versions": {"type": "dict", "default": {}},
     "headers": {"type": "bool", "default": False},
+    "release": {"type": "str"},
     "base_url": {"type": "str", "default": "https://download.nvidia.com/XFree86/Linux-x86_64"},
     "cache": {"type": "path", "default": "/var/cache/psw/nvidia"},
     "keys": list_of({name: {"type": kind, "required": True} for name, kind in (("path", "path"), ("url", "str"), ("fingerprint", "str"))}, no_log=False),
@@ -212,16 +220,16 @@ def converge(module):
     if changed and params["kernel_modules"] != _nvidia.NO_MODULES:
         change = _nvidia_change.describe(found, *wanted, _nvidia_change.containers())
     diff = [step.diff for step in keys + steps if step.diff] + _nvidia_job.driver_diff(found, todo, *wanted)
-    if module.check_mode and change:
-        module.warn(change)
-    elif changed and not module.check_mode:
-        _nvidia.refuse(found, *wanted[:2])
-        _nvidia.refuse_kernels(found, params["version"], params["least_versions"])
-        if change and not params["replace"]:
-            _nvidia_change.refuse(change)
+    if changed:
+        _nvidia_refusals.refuse(params, found, todo, steps)
+    if change and not params["replace"]:
+        _nvidia_change.refuse(change)
+    if changed and not module.check_mode:
         _nvidia_job.carry_out(params, keys, steps, found)
         found = _nvidia.look()
     owed = _nvidia.reboot_reason(found, *wanted[:2])
+    if module.check_mode and (change or owed):
+        module.warn(change or f"{owed} The node needs a reboot.")
     return {
         "changed": changed,
         "diff": diff,

@@ -14,8 +14,19 @@ from lab.state import NODE
 pytestmark = pytest.mark.e2e
 NAME = "gpus"
 VERSION = "580.159.04"
+LEFT = "/lib/modules/6.8.12-1-pve"  # a kernel of Proxmox VE 8, for which a node of release 9 is offered no headers
 # What a look at a node may leave on it: Ansible's own scratch directory, logs, and the caches of programs.
 NO_CHANGE = r"^/(root/\.ansible|run|tmp|var/log|var/tmp|var/cache/ldconfig|etc/pve)"
+# Everything else: files with content's size and time, links with their targets, modes and owners; packages, modules, device nodes, units.
+STATE = f"""
+find / -xdev -type d -printf '%p %y %m %U:%G\\n' -o -printf '%p %y %m %U:%G %s %T@ %l\\n' | grep -vE '{NO_CHANGE}' | sort
+find /etc/pve/lxc/ /etc/pve/qemu-server/ -type f -exec sha256sum {{}} + 2>/dev/null
+find /dev -type c -printf '%p %m %U:%G\\n' | grep -v /dev/pts | sort
+dpkg --get-selections; dpkg-query --show
+ls /sys/module
+systemctl list-unit-files --no-legend
+systemctl list-units --no-legend --plain --type=service --state=active,failed | grep -v ^user
+"""
 
 
 class Machine:
@@ -35,8 +46,10 @@ class Machine:
         done = self.project.run("node", "setup-gpu", NODE, "--json", *options, check=False)
         return done.returncode, json.loads(done.stdout)
 
-    def files(self):
-        return self.shell(f"find / -xdev -type f -printf '%p %s %T@\\n' | grep -vE '{NO_CHANGE}' | sort")
+    def state(self):
+        said = self.shell(STATE)
+        assert said.count("\n") > 1000
+        return said
 
     @property
     def record(self):
@@ -63,11 +76,12 @@ def machine():
 )
 def test_a_node_that_is_refused_stays_as_it_was(machine, name, code):
     refused = machine(name)
-    before = refused.files()
-    assert before.count("\n") > 1000
+    before = refused.state()
+    status, said = refused.setup("--check")
+    assert (status, said["refusal"]["code"]) == (3, code)
     status, said = refused.setup()
     assert (status, said["refusal"]["code"]) == (3, code)
-    assert refused.files() == before
+    assert refused.state() == before
     assert refused.record is None
 
 
@@ -104,11 +118,13 @@ def test_a_full_boot_is_said_before_anything_changes_and_with_room_the_next_run_
     full = machine("rtx_3060_with_nouveau_bound")  # whose boot images must be rebuilt without it
     full.shell("apt-get -qq update && apt-get -qqy --no-install-recommends install initramfs-tools")
     full.shell("mount -t tmpfs -o size=3m tmpfs /boot && head -c 2M /dev/zero > /boot/initrd.img-6.17.2-1-pve")
-    before = full.files()
-    status, said = full.setup()
-    assert (status, "/boot is full: 1 MiB are free" in said["error"]["message"]) == (1, True)
-    assert "apt-get purge proxmox-kernel-VERSION-pve-signed" in said["error"]["message"]
-    assert full.files() == before
+    before = full.state()
+    for options in (["--check"], []):
+        status, said = full.setup(*options)
+        assert (status, said["refusal"]["code"]) == (3, "boot_full")
+        assert "/boot is full: 1 MiB are free" in said["refusal"]["message"]
+        assert "apt-get purge proxmox-kernel-VERSION-pve-signed" in said["refusal"]["hint"]
+    assert full.state() == before
     full.shell("umount /boot")
     status, said = full.setup()
     assert (status, "reboot the node" in said["error"]["message"]) == (1, True)
@@ -118,6 +134,17 @@ def test_a_full_boot_is_said_before_anything_changes_and_with_room_the_next_run_
 
 def test_what_goes_wrong_on_the_way_is_said_and_the_next_run_finishes(machine):
     waiting = machine("rtx_3060_with_a_newer_kernel_waiting")
+    before = waiting.state()
+    status, said = waiting.setup("--check")
+    assert (status, said["changed"] > 0) == (0, True)
+    waiting.shell(f"mkdir -p {LEFT} && touch {LEFT}/modules.order")
+    for options in (["--check"], []):
+        status, said = waiting.setup(*options)
+        assert (status, said["refusal"]["code"]) == (3, "kernel_headers_missing")
+        assert "apt-get purge proxmox-kernel-6.8.12-1-pve-signed" in said["refusal"]["hint"]
+    waiting.shell(f"rm -r {LEFT}")
+    assert waiting.state() == before
+
     file = services.www(waiting.lab) / f"download.nvidia.com/XFree86/Linux-x86_64/{VERSION}/NVIDIA-Linux-x86_64-{VERSION}.run"
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
@@ -154,11 +181,13 @@ def test_a_driver_from_the_repository_survives_a_broken_download_and_is_replaced
     assert "driver_version: 590.48.01\n  source: nvidia_repo\n  kernel_modules: open\n" in packaged.record
     assert packaged.setup()[1]["changed"] == 0
 
-    before = packaged.files()
-    status, said = packaged.setup("--driver-branch", "580")
-    assert (status, said["refusal"]["code"]) == (3, "driver_change_unconfirmed")
-    assert "is a downgrade of the installed 590.48.01" in said["refusal"]["message"]
-    assert packaged.files() == before
+    before = packaged.state()
+    for options in (["--check"], []):
+        status, said = packaged.setup("--driver-branch", "580", *options)
+        assert (status, said["refusal"]["code"]) == (3, "driver_change_unconfirmed")
+        assert "is a downgrade of the installed 590.48.01" in said["refusal"]["message"]
+    assert packaged.setup("--driver-branch", "580", "--check", "--yes")[1]["changed"] > 0
+    assert packaged.state() == before
 
 
 def test_libraries_that_do_not_fit_take_the_gpu_away_from_podman_until_a_converge(project, machines):

@@ -18,9 +18,6 @@ from ansible_collections.psw.ai.plugins.module_utils._nvidia import (
     parse_loaded,
     plan,
     reboot_reason,
-    refuse,
-    refuse_headers,
-    refuse_kernels,
     what_is_there,
 )
 
@@ -100,17 +97,6 @@ def test_with_packages_only_modules_are_planned_because_apt_brings_the_rest(foun
     assert plan(found, VERSION, kernel_modules, "nvidia_repo") == todo
 
 
-@pytest.mark.parametrize(("version", "kernels"), [("580.126.09", [KERNEL]), ("580.142", [KERNEL, "7.0.2-6-pve"]), ("580.159.04", ["7.4.0-1-pve"])])
-def test_a_version_that_builds_on_all_installed_kernels_is_let_pass(version, kernels):
-    refuse_kernels(machine(modules=dict.fromkeys(kernels, NONE)), version, {"7.0": "580.142", "7.1": VERSION})
-
-
-def test_a_kernel_that_waits_for_the_next_boot_counts_when_a_version_is_too_old():
-    found = machine(modules={KERNEL: OPEN, "7.1.1-1-pve": NONE})
-    with pytest.raises(PswModuleError, match=r"580\.142 does not build on kernel 7\.1\.1-1-pve, which is installed; 580\.159\.04 is the first that does"):
-        refuse_kernels(found, "580.142", {"7.0": "580.142", "7.1": VERSION})
-
-
 @pytest.mark.parametrize(
     ("found", "said"),
     [
@@ -121,22 +107,6 @@ def test_a_kernel_that_waits_for_the_next_boot_counts_when_a_version_is_too_old(
 )
 def test_a_run_that_failed_says_what_it_leaves_behind(found, said):
     assert what_is_there(found) == f"{said}; run the same command again once the cause is gone."
-
-
-def test_libraries_that_would_not_fit_the_node_are_not_installed():
-    found = machine(modules={}, userspace=None, source=None, loaded="580.142")
-    with pytest.raises(PswModuleError, match=r"the node runs NVIDIA 580\.142, so libraries of 580\.159\.04 would not work here"):
-        refuse(found, VERSION, "none")
-
-
-def test_missing_headers_are_named_before_anything_is_touched():
-    found = machine(modules={KERNEL: OPEN, NEXT: NONE})
-    with pytest.raises(PswModuleError, match=f"the headers of kernel {NEXT} are missing.*Install proxmox-headers-{NEXT}"):
-        refuse_headers(found, plan(found, VERSION, "open", "run"), "open")
-
-
-def test_missing_headers_do_not_matter_when_nothing_is_to_be_built():
-    refuse_headers(machine(headers=[]), plan(machine(headers=[]), VERSION, "open", "run"), "open")
 
 
 HELD = machine(**FRESH, nouveau=["0000:01:00.0"])

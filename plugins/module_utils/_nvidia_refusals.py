@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the psw authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What would make NVIDIA's driver fail half way, said before anything is touched, and in check mode as well; private to the collection."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia_packages, _packages
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
+from ansible_collections.psw.ai.plugins.module_utils._nvidia import NO_MODULES, REPOSITORY
+
+_HEADERS = "proxmox-headers-"
+
+
+def refuse_other_driver(found, version):
+    """Raise in a container whose node runs another driver: its libraries would not work there."""
+    if found["loaded"] not in (None, version):
+        raise PswModuleError(
+            f"the node runs NVIDIA {found['loaded']}, so libraries of {version} would not work here. If {version} is recorded for the node, "
+            "run psw node setup-gpu for it, and then this again"
+        )
+
+
+def _numbers(text):
+    return tuple(int(part) for part in text.partition("-")[0].split("."))
+
+
+def refuse_kernels(found, version, least_versions):
+    """Raise when an installed kernel, running or not, needs a later point release: its module could not be built."""
+    for kernel in found["modules"]:
+        for series, least in least_versions.items():
+            if _numbers(kernel)[:2] >= _numbers(series) and _numbers(version) < _numbers(least):
+                raise ModuleRefusal(
+                    "driver_too_old_for_kernel",
+                    f"NVIDIA driver {version} does not build on kernel {kernel}, which is installed; {least} is the first that does.",
+                    f"Ask for that version (psw node setup-gpu NODE --driver-version {least}), or remove that kernel.",
+                )
+
+
+def refuse_release(release, os_release):
+    """Raise when packages are made for another Debian release than this machine's."""
+    here = re.search(r'^VERSION_ID="?([^"\n]+)', os_release or "", re.MULTILINE)
+    if release and here and here.group(1) != release:
+        raise ModuleRefusal(
+            "wrong_debian_release",
+            f"This machine runs Debian {here.group(1)}, and NVIDIA's repository is the one for Debian {release}.",
+            "Take the driver from NVIDIA's .run file (--driver-branch 580 --driver-source run), or upgrade the node.",
+        )
+
+
+def refuse_headers(kernel, lacking, why):
+    """Raise for kernels whose headers nobody offers: no module can be built for them."""
+    if not lacking:
+        return
+    names = ", ".join(lacking)
+    if kernel in lacking:
+        way_out = "It is the running one: upgrade the node to a kernel of its release (apt-get update && apt-get dist-upgrade), reboot, and run this again."
+    else:
+        purge = " ".join(f"proxmox-kernel-{name}-signed" for name in lacking)
+        way_out = f"If you no longer boot it, as after an upgrade from Proxmox VE 8, remove it: apt-get purge {purge}. Then run this again."
+    raise ModuleRefusal(
+        "kernel_headers_missing",
+        f"No package source of this machine has the headers ({_HEADERS}…) of kernel {names}, which is installed, so the driver cannot be built for it.{why}",
+        way_out,
+    )
+
+
+def _lacking_headers(steps):
+    """Return (kernels whose headers are wished for and offered by nobody, why that may be)."""
+    wished = [step.target for step in steps if step.op == "wish for package" and step.target.startswith(_HEADERS)]
+    lacking, trouble = _packages.unknown(wished)
+    return [name[len(_HEADERS) :] for name in lacking], f" apt could not fetch all package lists: {trouble}" if trouble else ""
+
+
+def refuse(params, found, todo, steps):
+    """Raise for the first thing that stands in the way of what is to be done; nothing is changed by looking."""
+    if params["kernel_modules"] == NO_MODULES:
+        refuse_other_driver(found, params["version"])
+        return
+    refuse_kernels(found, params["version"], params["least_versions"])
+    if params["source"] == REPOSITORY:
+        refuse_release(params["release"], read_text("/etc/os-release"))
+    if found["nouveau"]:
+        _boot_images.refuse_full()
+    if todo["leave"] == REPOSITORY:
+        _nvidia_packages.simulate(found["packages"])
+    refuse_headers(found["kernel"], *_lacking_headers(steps))
