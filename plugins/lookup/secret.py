@@ -67,7 +67,7 @@ class LookupModule(LookupBase):
             if default is not None:
                 return [default]
             if (variables or {}).get("ansible_check_mode"):
-                return [f"placeholder-for-{app}-{name}-which-the-first-real-run-makes"]
+                return [secrets.planned(app, name)]
             return [secrets.get(app, name)]
         except PswError as exc:
             raise AnsibleLookupError(str(exc)) from exc

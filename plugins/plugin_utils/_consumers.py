@@ -13,7 +13,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._files import shown
 from ansible_collections.psw.ai.plugins.plugin_utils._near import unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
@@ -31,6 +31,24 @@ def consumers(project: Project, catalog: Catalog, apps: Iterable[str]) -> list[d
     known = of_apps(catalog)
     ours = [{**item, "role": role_of(wishes, item["consumer"], item["role"]), "app": known[item["consumer"]]} for item in catalog.consumers(apps)]
     return ours + [own(name, role_of(wishes, name)) for name in sorted(wishes) if name not in known]
+
+
+def holders(catalog: Catalog, apps: Iterable[str]) -> list[str]:
+    """Return those of these apps that hold keys: they are brought up once the keys are there. Open WebUI itself is none of them."""
+    return [app for app in apps if app != GIVES_KEYS and catalog.app(app).get("service_keys")]
+
+
+def delivery(catalog: Catalog, app: str, key: Callable[[str, str], str]) -> dict[str, list[dict[str, str]]]:
+    """Return the podman secrets and the files that bring an app its keys, as quadlet_app takes them; `key` returns a stored one."""
+    told: dict[str, list[dict[str, str]]] = {"secrets": [], "files": []}
+    for consumer, entry in sorted(catalog.app(app).get("service_keys", {}).items()):
+        place = entry.get("goes_to", {})
+        if "podman_secret" in place:
+            told["secrets"].append({"name": place["podman_secret"], "value": key(consumer, entry["secret"])})
+        elif "file" in place:
+            text = f"{key(consumer, entry['secret'])}\n"
+            told["files"].append({"path": place["file"], "secret_content": text, "owner": place.get("owner", "0"), "mode": "0600"})
+    return told
 
 
 def own(name: str, role: str = ROLE) -> dict[str, str]:

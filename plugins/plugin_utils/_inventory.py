@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils import _targets
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
-from ansible_collections.psw.ai.plugins.plugin_utils._consumers import consumers
+from ansible_collections.psw.ai.plugins.plugin_utils._consumers import consumers, holders
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PlanError, Refusal
 from ansible_collections.psw.ai.plugins.plugin_utils._overrides import check_names
 from ansible_collections.psw.ai.plugins.plugin_utils._preflight import current_plan
@@ -67,6 +67,7 @@ def _everywhere(project: Project, plan: Mapping[str, Any], catalog: Catalog) -> 
             if (vhost := catalog.app(app).get("vhost"))
         ],
         "psw_consumers": consumers(project, catalog, running),
+        "psw_key_holders": holders(catalog, running),
         "psw_planned_apps": running,
         "psw_verified_apps": [app for app in running if (ROLES / app / "tasks" / "verify.yml").exists()],
         "ansible_python_interpreter": PYTHON,

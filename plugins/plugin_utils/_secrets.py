@@ -51,6 +51,11 @@ class Secrets:
             raise SecretsError(f"{shown(self.file)}: {unknown('secret', f'{app}.{name}', known)}")
         return apps[app][name]
 
+    def planned(self, app: str, name: str) -> str:
+        """Return one secret or, where nothing is changed, what stands for it until the first real run makes it."""
+        placeholder = f"placeholder-for-{app}-{name}-which-the-first-real-run-makes"
+        return self.read().get(app, {}).get(name, placeholder)
+
     def ensure(self, wanted: Wanted) -> bool:
         """Make the secrets that are missing (``{app: {name: {kind, length}}}``); what is there is never changed."""
         with self._alone():

@@ -70,3 +70,9 @@ def test_in_check_mode_a_secret_that_will_be_made_has_a_placeholder(ready, play)
 def test_without_a_project_the_error_says_what_to_do(ready, play):
     (result,) = play(ready, {**show("lookup('psw.ai.secret', 'probe', 'key')"), "vars": {"psw_project_dir": ""}})
     assert "psw_project_dir is not set; take a project as inventory (-i DIR/psw.yml)" in result["msg"]
+
+
+def test_keys_of_an_app_come_ready_to_be_kept(ready, play):
+    nothing, unknown = play(ready, show("lookup('psw.ai.service_keys', 'openwebui')"), show("lookup('psw.ai.service_keys', 'openwebu')"))
+    assert nothing["msg"] == {"secrets": [], "files": []}  # its own key is for psw
+    assert "no app called 'openwebu', did you mean 'openwebui'?" in unknown["msg"]

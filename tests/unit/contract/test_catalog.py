@@ -9,6 +9,7 @@ import pytest
 import yaml
 from ansible_collections.psw.ai.plugins.plugin_utils import _schema, _yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
+from ansible_collections.psw.ai.plugins.plugin_utils._consumers import GIVES_KEYS
 from ansible_collections.psw.ai.plugins.plugin_utils._wishes import DEFAULTS
 from jsonschema import Draft202012Validator
 
@@ -120,6 +121,26 @@ def test_no_two_consumers_share_an_account_or_a_secret():
     consumers = Catalog.load().consumers(APPS)
     for key in ("consumer", "email", "secret"):
         assert len({consumer[key] for consumer in consumers}) == len(consumers)
+
+
+@pytest.mark.parametrize("name", [name for name in APPS if name != GIVES_KEYS and "service_keys" in app(name)])
+def test_an_app_that_holds_keys_needs_open_webui_and_its_role_takes_each_to_its_place(name):
+    assert GIVES_KEYS in app(name)["requires"]
+    assert all("goes_to" in key for key in app(name)["service_keys"].values())
+    assert f"lookup('psw.ai.service_keys', '{name}')" in role_text(name)
+
+
+def test_the_app_that_tests_add_has_the_shape_of_all_others():
+    _schema.validate(_yaml.load(REPO / "tests/e2e/scribe/catalog/apps/scribe.yml"), "app")
+
+
+@pytest.mark.parametrize("place", [{}, {"file": "key"}, {"file": "/key", "mode": "0644"}, {"podman_secret": "a", "file": "/key"}, {"environment": "KEY"}])
+def test_a_key_goes_to_a_podman_secret_or_to_a_file_that_its_owner_alone_may_read(place):
+    key = json.loads((CATALOG / "schemas/app.schema.json").read_text(encoding="utf-8"))["properties"]["service_keys"]["additionalProperties"]
+    validator = Draft202012Validator(key["properties"]["goes_to"])
+    assert not validator.is_valid(place)
+    assert validator.is_valid({"podman_secret": "scribe_key"})
+    assert validator.is_valid({"file": "/srv/scribe/key", "owner": "70"})
 
 
 # --- privacy ---------------------------------------------------------------------------------------------------------

@@ -40,6 +40,40 @@ def test_a_role_can_be_chosen_per_consumer_also_for_those_of_the_catalogue(home)
     assert names(project) == ["probe", "my-script"]
 
 
+SCRIBE = {
+    "requires": ["openwebui"],
+    "service_keys": {
+        "scribe": {"secret": "scribe_openwebui_service_key", "email": "psw-scribe@psw.local", "goes_to": {"podman_secret": "scribe_key"}},
+        "scribe-notes": {"secret": "notes_openwebui_service_key", "email": "psw-notes@psw.local", "goes_to": {"file": "/srv/scribe/key", "owner": "70"}},
+    },
+}
+
+
+@pytest.fixture
+def with_scribe():
+    """Return the catalogue with one app more, which holds two keys."""
+    catalog = Catalog.load()
+    return Catalog({**catalog.apps, "scribe": SCRIBE}, catalog.stacks)
+
+
+def test_an_app_that_holds_keys_comes_after_open_webui_and_waits_for_them(with_scribe):
+    order = [app for app, _reason in with_scribe.expand(["scribe"])]
+
+    assert order.index("scribe") > order.index("openwebui")
+    assert _consumers.holders(with_scribe, order) == ["scribe"]
+
+
+def test_a_key_goes_where_the_catalogue_says_and_a_file_is_its_owners_alone(with_scribe):
+    assert _consumers.delivery(with_scribe, "scribe", lambda consumer, secret: f"{consumer}/{secret}") == {
+        "secrets": [{"name": "scribe_key", "value": "scribe/scribe_openwebui_service_key"}],
+        "files": [{"path": "/srv/scribe/key", "secret_content": "scribe-notes/notes_openwebui_service_key\n", "owner": "70", "mode": "0600"}],
+    }
+
+
+def test_psws_own_key_goes_nowhere():
+    assert _consumers.delivery(Catalog.load(), "openwebui", lambda *_names: pytest.fail("nobody needs it")) == {"secrets": [], "files": []}
+
+
 def test_without_open_webui_nobody_gets_a_key(home):
     assert names(home("consumers: {my-script: {}}\n"), ["ollama"]) == []
 

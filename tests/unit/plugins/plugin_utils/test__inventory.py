@@ -42,6 +42,7 @@ def test_every_host_knows_the_house(ready):
         "psw_gpu_gfx_override": None,
         "psw_vhosts": [{"app": "openwebui", "name": "chat", "port": 8080, "target": "psw-core"}],
         "psw_consumers": [{"consumer": "probe", "secret": "probe_openwebui_service_key", "email": "psw-probe@psw.local", "role": "user", "app": "openwebui"}],
+        "psw_key_holders": [],
         "psw_planned_apps": ["ollama", "postgres", "openwebui", "caddy"],
         "psw_verified_apps": ["ollama", "openwebui"],
         "ansible_python_interpreter": "/usr/bin/python3",
