@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
-from ansible_collections.psw.ai.plugins.plugin_utils._consumers import GIVES_KEYS
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PlanError
 from ansible_collections.psw.ai.plugins.plugin_utils._near import unknown
 from ansible_collections.psw.ai.plugins.plugin_utils._notes import moves
@@ -86,8 +85,7 @@ def reset(settings: Settings, names: tuple[str, ...], destroy: bool) -> None:  #
             if name not in holders:
                 raise click.UsageError(unknown("consumer", name, holders), click.get_current_context())
         chosen = [holders[name] for name in dict.fromkeys(names or holders)]
-        apps = sorted({holder["app"] for holder in chosen if holder.get("app") not in {None, GIVES_KEYS}})
-        wishes = {"psw_key_state": "rotated", "psw_key_only": [holder["consumer"] for holder in chosen], "psw_key_apps": apps}
+        wishes = {"psw_key_state": "rotated", "psw_key_only": [holder["consumer"] for holder in chosen]}
         _told, report = look_after(project, settings, "deploy-reset", wishes)
     done = [holder["consumer"] for holder in chosen]
     own = [f"{holder['consumer']}.{holder['secret']}" for holder in chosen if "app" not in holder]

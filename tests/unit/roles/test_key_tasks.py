@@ -84,6 +84,16 @@ def test_a_key_that_the_server_does_not_open_the_api_to_is_stored_and_said(house
     assert stored(house) == {"probe": {"probe_openwebui_service_key": KEY}}
 
 
+def test_who_hands_keys_on_first_may_say_what_is_wrong_later(house):
+    answers(house, {**MINTED, "doubt": "its new key is stored, and Open WebUI answers it with 403 instead of 200"})
+
+    done = house("-e", "{openwebui_fail_for_keys: false}")
+
+    assert done.returncode == 0
+    assert "changed=1" in done.stdout
+    assert stored(house) == {"probe": {"probe_openwebui_service_key": KEY}}
+
+
 def test_the_key_of_a_consumer_that_is_gone_is_forgotten_and_other_secrets_stay(house):
     house()
     for name in ("gone_openwebui_service_key", "gone_password"):
