@@ -104,7 +104,7 @@ options:
   waiting:
     description:
       - What waits for a restart according to RV(waiting) of an earlier call, which had O(restart=false).
-      - Between two such calls a restart can be announced. The second one cannot always see by itself what waits.
+      - Between two such calls a restart can be announced. The second one cannot always see by itself what waits, and warns when it may not restart either.
     type: list
     elements: str
   wait_timeout:
@@ -203,6 +203,10 @@ def main():
     if module.check_mode and params["state"] == "present" and result["address"] is None:
         name = params["hostname"]
         module.warn(f"{name} does not run yet: a run without --check would create or start it; what happens inside cannot be foretold before")
+    if params["waiting"] and result["restart_required"]:
+        module.warn(
+            f"{params['hostname']} runs without {', '.join(result['waiting'])} as wished until it is restarted: pct reboot {result['vmid']} on {pve.node}"
+        )
     module.exit_json(**result)
 
 

@@ -71,6 +71,9 @@ def test_a_fixed_address_is_taken_up_by_one_restart_and_given_back_by_another(no
     network = {"ip": f"{fixed}/24", "gateway": gateway}
     told = node.module("lxc_container", **SMALL, network=network, restart=False)
     assert (told["restarted"], told["waiting"], told["address"]) == (False, ["net0"], made["address"])
+    left = node.module("lxc_container", **SMALL, network=network, restart=False, waiting=told["waiting"])
+    assert not left["restarted"]
+    assert f"psw-test runs without net0 as wished until it is restarted: pct reboot {made['vmid']} on pve1" in str(left["warnings"])
     moved = node.module("lxc_container", **SMALL, network=network, waiting=told["waiting"])
     assert (moved["restarted"], moved["address"]) == (True, fixed)
     assert look(node, made["vmid"], "ip route show default").startswith(f"default via {gateway}")

@@ -123,6 +123,14 @@ def test_openwebui_finds_the_engine_on_the_other_target(role):
     assert role("openwebui").environment(OPENWEBUI)["OLLAMA_BASE_URLS"] == "http://192.0.2.31:11434"
 
 
+def test_an_address_of_ipv6_stands_in_brackets(role):
+    hosts = {name: {"ansible_host": "2001:db8::31"} for name in ("psw-ai", "psw-core")}
+    vhosts = [{"app": "wiki", "name": "wiki", "port": 80, "target": "psw-ai"}]
+
+    assert role("openwebui", hostvars=hosts).environment(OPENWEBUI)["OLLAMA_BASE_URLS"] == "http://[2001:db8::31]:11434"
+    assert "reverse_proxy [2001:db8::31]:80 {" in role("caddy", hostvars=hosts, psw_vhosts=vhosts).template("Caddyfile.j2")
+
+
 def test_only_its_own_page_may_ask_from_a_browser(role):
     assert role("openwebui").environment(OPENWEBUI)["CORS_ALLOW_ORIGIN"] == "https://chat.home.example"
 

@@ -80,6 +80,10 @@ def test_what_is_right_passes(text):
         (HEAD + "nodes:\n  pve1: {host: x, port: 70000}\n", "psw.yml:4: nodes.pve1.port must be at most 65535, not 70000"),
         (HEAD + "sso: {mode: bundeld}\n", "psw.yml:3: sso.mode must be one of local, bundled, external, not 'bundeld'; did you mean 'bundled'?"),
         (HEAD + "sso: {mode: true}\n", "psw.yml:3: sso.mode must be one of local, bundled, external, not true"),
+        (
+            HEAD + "storage: {models: {pool: tank, storage: local-lvm}}\n",
+            "psw.yml:3: storage.models.pool must be auto beside a storage, which is used instead of a pool, not 'tank'",
+        ),
         (HEAD + "storage: {models: {quota: 100}}\n", "psw.yml:3: storage.models.quota must be a size such as 100G or 2T, not the number 100"),
         (HEAD + "network: {bridge: []}\n", "psw.yml:3: network.bridge must be the name of a bridge, such as vmbr0, not a list"),
         (
