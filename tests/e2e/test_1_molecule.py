@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each role on the lab's node by itself, then the whole of @ai: check mode, converge, idempotence, verify."""
+"""Each role on the lab's node by itself, then the whole of @ai: check mode, converge, idempotence, and a look at it after a restart.
+
+By default the road is that of an NVIDIA card. With PSW_FULL=1 it is travelled with AMD's and Intel's, too.
+"""
 
 import os
 import subprocess
@@ -9,17 +12,23 @@ from pathlib import Path
 import pytest
 
 from lab import state
-from lab.lab import down
+from lab.lab import down, up
+from lab.project import LabProject
 
 REPO = Path(__file__).parents[2]
 # The road's own order: each scenario finds what the ones before it left, or makes it.
 SCENARIOS = ["gpu_nvidia", "zfs_models", "lxc_target", "container_host", "postgres", "ollama", "openwebui", "caddy", "ai"]
 
+OTHERS = {"amd": "rx_7900_xtx", "intel": "arc_b580"}
+WITH_OTHERS = ["zfs_models", "lxc_target", "ollama", "ai"]
 ELSEWHERE = ["gpu_amd", "gpu_cards", "gpu_intel"]  # each on a machine, and so in a lab, of its own
 
 
 def test_every_scenario_is_run():
     assert sorted(SCENARIOS + ELSEWHERE) == sorted(path.parent.name for path in (REPO / "molecule").glob("*/molecule.yml"))
+
+
+LAB = os.environ.get("PSW_MOLECULE_LAB", "molecule")
 
 
 def run(scenario, environment, memory):
@@ -43,9 +52,31 @@ def test_scenario(scenario, project):
 def test_scenario_on_a_machine_of_its_own(scenario, tmp_path):
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
-    name = f"{os.environ.get('PSW_MOLECULE_LAB', 'molecule')}-{scenario.removeprefix('gpu_')}"
+    name = f"{LAB}-{scenario.removeprefix('gpu_')}"
     if state.load(name) is not None:
         down(name)  # what a killed run left
     run(scenario, os.environ, tmp_path)
     if not os.environ.get("PSW_KEEP_LAB"):
         down(name)
+
+
+@pytest.fixture(scope="module", params=OTHERS)
+def another(request):
+    """Bring up a lab with another vendor's card."""
+    if os.geteuid() != 0:
+        pytest.skip("the lab needs root")
+    name = f"{LAB}-{request.param}-road"
+    if state.load(name) is not None:
+        down(name)  # what a killed run left
+    yield LabProject(up(name, OTHERS[request.param]))
+    if not os.environ.get("PSW_KEEP_LAB"):
+        down(name)
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(not os.environ.get("PSW_FULL"), reason="with PSW_FULL=1")
+@pytest.mark.parametrize("scenario", WITH_OTHERS)
+def test_scenario_with_another_vendors_card(scenario, another):
+    lab = another.lab
+    names = {"PSW_MOLECULE_LAB": lab.name, "PSW_MOLECULE_MACHINE": lab.machine}
+    run(scenario, {**another.environment, **names}, lab.home / "molecule" / scenario)
