@@ -74,7 +74,7 @@ test-e2e: venv ## The whole road and the roles on lab nodes (root)
 	$(BIN)/pytest tests/e2e
 
 .PHONY: bench
-bench: venv ## Measure converge, start-up and relay; writes docs/benchmarks.md (root)
+bench: venv ## Measure converge, its growth, start-up and relay; writes docs/benchmarks.md (root)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
 	$(BIN)/python -m benchmarks
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import converge, relay, startup
+from benchmarks import converge, growth, relay, startup
 from lab.lab import up
 from lab.project import LabProject
 from lab.state import NODE
@@ -30,7 +30,9 @@ Measured {day} on {cores} cores of {machine}, Python {python}, ansible-core {ans
 def main() -> None:
     """Run the benchmarks that are asked for, all by default."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=["converge", "startup", "relay"], action="append", help="measure only this, and print instead of writing the page")
+    parser.add_argument(
+        "--only", choices=["converge", "growth", "startup", "relay"], action="append", help="measure only this, and print instead of writing the page"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     wanted = parser.parse_args()
     project = LabProject(up("psw"))
@@ -39,6 +41,7 @@ def main() -> None:
     project.run("deploy", "converge")
     sections: dict[str, Callable[[], str]] = {
         "converge": lambda: converge.run(project, wanted.rounds),
+        "growth": lambda: growth.run(project, min(wanted.rounds, 3)),  # a round takes minutes
         "startup": startup.run,
         "relay": lambda: relay.run(project, wanted.rounds),
     }

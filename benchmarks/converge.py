@@ -44,7 +44,7 @@ def _task(check: Check) -> dict[str, Any]:
 
 
 def playbook(checks: list[Check]) -> str:
-    """Return a playbook with a task per check, with default settings throughout."""
+    """Return a playbook with a task per check, with default settings throughout; the checks' hosts may be groups."""
     hosts = list(dict.fromkeys(check.host for check in checks))
     plays = [{"name": host, "hosts": host, "tasks": [_task(check) for check in checks if check.host == host]} for host in hosts]
     return yaml.safe_dump(plays, sort_keys=False, width=10000)
@@ -74,37 +74,46 @@ for check in host.loop(json.load(open(os.environ["CHECKS"]))):  # its own loop k
 """
 
 
-def _caller(environment: dict[str, str], *command: str | Path) -> Callable[[], None]:
-    def call() -> None:
+def caller(environment: dict[str, str], *command: str | Path) -> Callable[[], str]:
+    """Return an action that runs a command, which must succeed, and returns what it printed."""
+
+    def call() -> str:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             raise SystemExit(f"{command[0]} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}")
+        return done.stdout
 
     return call
 
 
-def _plain(scratch: Path, checks: list[Check], addresses: dict[str, str], key: Path) -> Callable[[], None]:
-    (scratch / "plain.yml").write_text(playbook(checks), encoding="utf-8")
-    settings = {
+def connection(address: str, key: Path, scratch: Path) -> dict[str, str]:
+    """Return the variables with which plain Ansible reaches a machine of the lab."""
+    return {
+        "ansible_host": address,
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(key),
         "ansible_ssh_common_args": f"-o StrictHostKeyChecking=no -o UserKnownHostsFile={scratch}/known_hosts",
     }
-    hosts = {name: {"ansible_host": address, **settings} for name, address in addresses.items()}
-    (scratch / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}  # default settings means no settings
+
+
+def plain(scratch: Path, checks: list[Check], inventory: dict[str, Any]) -> Callable[[], str]:
+    """Return an action in which ansible-playbook makes the checks with default settings."""
+    (scratch / "plain.yml").write_text(playbook(checks), encoding="utf-8")
+    (scratch / "hosts.yml").write_text(yaml.safe_dump({"all": inventory}), encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}  # default settings means no settings
     (scratch / "ansible.cfg").touch()
-    return _caller({**plain, "ANSIBLE_CONFIG": str(scratch / "ansible.cfg")}, BIN / "ansible-playbook", "-i", scratch / "hosts.yml", scratch / "plain.yml")
+    environment["ANSIBLE_CONFIG"] = str(scratch / "ansible.cfg")
+    return caller(environment, BIN / "ansible-playbook", "-i", scratch / "hosts.yml", scratch / "plain.yml")
 
 
-def _pyinfra(scratch: Path, checks: list[Check], addresses: dict[str, str], key: Path) -> Callable[[], None]:
+def _pyinfra(scratch: Path, checks: list[Check], addresses: dict[str, str], key: Path) -> Callable[[], str]:
     (scratch / "checks.json").write_text(json.dumps([asdict(check) for check in checks]), encoding="utf-8")
     (scratch / "deploy.py").write_text(DEPLOY, encoding="utf-8")
     data = {"ssh_user": "root", "ssh_key": str(key), "ssh_strict_host_key_checking": "off", "ssh_known_hosts_file": str(scratch / "known_hosts")}
     hosts = [(address, {"name": name, **data}) for name, address in addresses.items()]
     (scratch / "inventory.py").write_text(f"machines = {hosts!r}\n", encoding="utf-8")
     environment = {**os.environ, "CHECKS": str(scratch / "checks.json")}
-    return _caller(environment, BIN / "pyinfra", "-y", scratch / "inventory.py", scratch / "deploy.py")
+    return caller(environment, BIN / "pyinfra", "-y", scratch / "inventory.py", scratch / "deploy.py")
 
 
 def run(project: LabProject, rounds: int = 5) -> str:
@@ -112,10 +121,11 @@ def run(project: LabProject, rounds: int = 5) -> str:
     checks, addresses = collect(project)
     with tempfile.TemporaryDirectory() as name:
         scratch, reference = Path(name), "`psw deploy converge`"
+        hosts = {name: connection(address, project.lab.key, scratch) for name, address in addresses.items()}
         rows = measure(
             {
                 reference: lambda: project.run("deploy", "converge"),
-                "ansible-playbook, a task per check, default settings": _plain(scratch, checks, addresses, project.lab.key),
+                "ansible-playbook, a task per check, default settings": plain(scratch, checks, {"hosts": hosts}),
                 "pyinfra, an operation per check": _pyinfra(scratch, checks, addresses, project.lab.key),
             },
             reference=reference,

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Action = Callable[[], object]
@@ -17,27 +17,33 @@ class Row:
     ratio: float  # the median over rounds of this alternative's time divided by the reference's time in the same round
 
 
-def measure(alternatives: Mapping[str, Action], reference: str, rounds: int, warm_up: int = 1) -> list[Row]:
-    """Return the medians of `rounds` interleaved rounds, with paired ratios to the reference.
+def seconds(alternatives: Mapping[str, Action], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
+    """Return how long each alternative took in each of `rounds` interleaved rounds.
 
     Args:
         alternatives: What to run, by name; each call is timed from start to return.
-        reference: The name that the others are compared with.
         rounds: How many times each alternative is timed.
         warm_up: Untimed rounds before.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in alternatives}
+    taken: dict[str, list[float]] = {name: [] for name in alternatives}
     for number in range(warm_up + rounds):
         for name, action in alternatives.items():
             started = time.perf_counter()
             action()
             if number >= warm_up:
-                seconds[name].append(time.perf_counter() - started)
-    base = seconds[reference]
-    return [
-        Row(name, statistics.median(values), statistics.median(value / other for value, other in zip(values, base, strict=True)))
-        for name, values in seconds.items()
-    ]
+                taken[name].append(time.perf_counter() - started)
+    return taken
+
+
+def ratio(values: Sequence[float], base: Sequence[float]) -> float:
+    """Return the median over rounds of one alternative's time divided by another's in the same round."""
+    return statistics.median(value / other for value, other in zip(values, base, strict=True))
+
+
+def measure(alternatives: Mapping[str, Action], reference: str, rounds: int) -> list[Row]:
+    """Return the medians of `rounds` interleaved rounds, with paired ratios to the alternative called `reference`."""
+    taken = seconds(alternatives, rounds)
+    return [Row(name, statistics.median(values), ratio(values, taken[reference])) for name, values in taken.items()]
 
 
 def table(title: str, rows: list[Row], note: str, unit: str = "ms") -> str:

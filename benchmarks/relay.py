@@ -1,4 +1,4 @@
-"""(c) What the relay costs: POST /api/chat/completions through Caddy and Open WebUI, against llama-server asked directly.
+"""(d) What the relay costs: POST /api/chat/completions through Caddy and Open WebUI, against llama-server asked directly.
 
 The direct one is a second llama-server from the same image with the same model and settings, beside Ollama on the GPU target.
 """

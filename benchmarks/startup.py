@@ -1,4 +1,4 @@
-"""(b) How long psw takes to start, against a click program that does nothing."""
+"""(c) How long psw takes to start, against a click program that does nothing."""
 
 import subprocess
 import sys
