@@ -28,7 +28,8 @@ PLAYBOOK = "psw.ai.doctor"
 def doctor(settings: Settings) -> None:
     """Name what is wrong with a GPU, and the command that heals it.
 
-    Compares every node, and every target that uses its GPU, with what `psw node setup-gpu` recorded. Changes nothing.
+    Compares every node, and every target that uses its GPU, with what `psw node setup-gpu` recorded, and looks whether the engine there
+    runs its models on the GPU. Changes nothing.
     The exit code is 0 when all is well, 1 when something is wrong, and 4 when a machine could not be asked.
     """
     project, state, trouble = opened(settings), Run(), None

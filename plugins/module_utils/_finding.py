@@ -36,6 +36,12 @@ LAYERS = {
     "cdi_invalid": "CDI",
     "cdi_stale": "CDI",
     "driver_silent": "driver",
+    "engine_down": "app",
+    "model_on_cpu": "app",
+    "model_unseen": "app",
+    "model_split": "app",
+    "answer_missing": "app",
+    "proof_failed": "app",
 }
 
 

@@ -82,12 +82,12 @@ def _clients(root):
 
 def parse_fdinfo(text):
     """Return a client of a card and the KiB that it holds there, (None, 0) for any other open file."""
-    fields = {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    fields = {key: value.strip() for key, _colon, value in (line.partition(":") for line in text.splitlines())}
     if "drm-client-id" not in fields:
         return None, 0
     held = 0
     for key, value in fields.items():
         if key.startswith(tuple(f"drm-resident-{region}" for region in _REGIONS)):
-            amount, _, unit = value.partition(" ")
+            amount, _space, unit = value.partition(" ")
             held += int(amount) * {"KiB": 1, "MiB": 1024}.get(unit, 0) if unit else int(amount) >> 10
     return (fields.get("drm-pdev"), fields["drm-client-id"]), held

@@ -70,12 +70,17 @@ def sources(name: str) -> dict[str, str | None]:
     texts["ansible.module_utils.basic"] = (_HERE / "module_utils" / "_slim.py").read_text("utf-8")
     text = (_HERE / "modules" / f"{name}.py").read_text("utf-8")
     texts[f"{_PACKAGE}.modules.{name}"] = text
+    return {**texts, **{f"{_PACKAGE}.module_utils.{helper}": source for helper, source in helpers(text).items()}}
+
+
+def helpers(text: str) -> dict[str, str]:
+    """Return the sources of all helpers that a program may import, by their names."""
+    texts: dict[str, str] = {}
     wanted = _helpers(text)
     while wanted:  # a name that only looks like a helper's costs some bytes
         helper = wanted.pop()
-        text = (_HERE / "module_utils" / f"{helper}.py").read_text("utf-8")
-        texts[f"{_PACKAGE}.module_utils.{helper}"] = text
-        wanted |= {other for other in _helpers(text) if f"{_PACKAGE}.module_utils.{other}" not in texts}
+        texts[helper] = (_HERE / "module_utils" / f"{helper}.py").read_text("utf-8")
+        wanted |= _helpers(texts[helper]) - texts.keys()
     return texts
 
 

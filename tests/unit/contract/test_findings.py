@@ -10,7 +10,8 @@ REPO = Path(__file__).parents[3]
 DOCS = (REPO / "docs" / "doctor.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `(\w+)` \| ([\w ]+) \|", DOCS, re.MULTILINE))
 USED = re.compile(r'"([a-z_]+)"')
-SOURCES = [*(REPO / "plugins" / "module_utils").glob("_gpu_health*.py"), REPO / "plugins" / "modules" / "gpu_health.py"]
+HELPERS, MODULES = REPO / "plugins" / "module_utils", REPO / "plugins" / "modules"
+SOURCES = [*HELPERS.glob("_gpu_health*.py"), HELPERS / "_ollama_proof.py", MODULES / "gpu_health.py", MODULES / "ollama_health.py"]
 
 
 def test_every_finding_stands_in_the_docs_with_its_layer():

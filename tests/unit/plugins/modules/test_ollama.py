@@ -7,8 +7,8 @@ import threading
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.psw.ai.plugins.module_utils import _gpu_memory, _ollama_proof
-from ansible_collections.psw.ai.plugins.modules import ollama_model, ollama_placement
+from ansible_collections.psw.ai.plugins.module_utils import _gpu_memory, _ollama_proof, _ollama_watch
+from ansible_collections.psw.ai.plugins.modules import ollama_health, ollama_model, ollama_placement
 
 GIB = 1 << 30
 
@@ -28,6 +28,9 @@ class Engine(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         state = self.server.state
+        if self.path == "/api/version":
+            self.answer({"version": "0.32.15"})
+            return
         listed = state["models"] if self.path == "/api/tags" else state["loaded"]
         self.answer({"models": list(listed.values())})
 
@@ -39,6 +42,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
             return
         if self.path == "/api/generate":
             name = body["model"]
+            threading.Event().wait(state["delay"])
             if "prompt" in body and state["says"] == 500:
                 self.answer({"error": "CUDA error: an illegal memory access was encountered"}, 500)
                 return
@@ -66,7 +70,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
 def engine():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine)
     server.state = {"models": {}, "loaded": {}, "pulls": [], "calls": [], "places": {"size": GIB, "size_vram": GIB}}
-    server.state |= {"says": "Blue.", "capabilities": ["completion"]}
+    server.state |= {"delay": 0, "says": "Blue.", "capabilities": ["completion"]}
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
@@ -342,3 +346,122 @@ def test_check_mode_loads_asks_and_notes_nothing(engine, prove, tmp_path):
 
 def test_proof_is_not_asked_of_an_engine_that_check_mode_would_only_install(prove):
     assert prove(check=True, url="http://127.0.0.1:9")["placement"] == "unknown"
+
+
+ON_GPU = {"size": GIB, "size_vram": GIB, "context_length": 4096}
+
+
+@pytest.fixture
+def doctor(run, monkeypatch, tmp_path):
+    """What psw doctor finds, on a machine whose driver sees 2 GiB in use."""
+    monkeypatch.setattr(_gpu_memory, "in_use", lambda *_args: {"source": "nvidia-smi", "mib": 2048})
+
+    def call(**args):
+        found = run(ollama_health, vendor="nvidia", state_file=str(tmp_path / "noted"), **args)["findings"]
+        return [(each["id"], each["message"], each["heal"]) for each in found]
+
+    return call
+
+
+def test_the_doctor_asks_what_is_loaded_and_loads_nothing(engine, doctor):
+    assert doctor() == []
+    assert engine.state["calls"] == []
+    engine.state["loaded"]["m:1"] = {"name": "m:1", **ON_GPU}
+    assert doctor() == []
+    assert [body["model"] for body in asked(engine)] == ["m:1"]
+
+
+@pytest.mark.parametrize(
+    ("places", "says", "found"),
+    [
+        ({"size": GIB, "size_vram": 0}, "Blue.", "model_on_cpu"),
+        ({"size": 2 * GIB, "size_vram": GIB}, "Blue.", "model_split"),
+        ({"size": 8 * GIB, "size_vram": 8 * GIB}, "Blue.", "model_unseen"),
+        ({"size": GIB, "size_vram": GIB}, "", "answer_missing"),
+        ({"size": GIB, "size_vram": GIB}, 500, "answer_missing"),
+    ],
+)
+def test_the_doctor_names_what_is_wrong_with_the_engine(engine, doctor, places, says, found):
+    engine.state |= {"says": says, "loaded": {"m:1": {"name": "m:1", **places}}}
+
+    assert [(name, heal) for name, _, heal in doctor(cards_mib=12288)] == [(found, ollama_health.AGAIN)]
+
+
+def test_a_model_that_is_too_large_for_the_cards_is_no_finding(engine, doctor):
+    engine.state["loaded"]["m:1"] = {"name": "m:1", "size": 2 * GIB, "size_vram": GIB}
+
+    assert doctor(cards_mib=1500) == []
+
+
+def test_an_engine_that_is_down_is_healed_by_a_converge(doctor):
+    ((name, message, heal),) = doctor(url="http://127.0.0.1:9")
+
+    assert (name, heal) == ("engine_down", "psw deploy converge")
+    assert message.startswith("Ollama does not answer at http://127.0.0.1:9: ")
+
+
+def test_an_engine_that_is_too_busy_to_answer_in_time_is_not_wrong(engine, doctor):
+    engine.state |= {"delay": 2, "loaded": {"m:1": {"name": "m:1", **ON_GPU}}}
+
+    assert doctor(timeout=1) == []
+
+
+def test_the_last_proof_counts_while_nothing_is_loaded(engine, doctor, tmp_path):
+    _ollama_proof.note(str(tmp_path / "noted"), "model_on_cpu", "it ran on the CPU")
+    at = _ollama_proof.last(tmp_path / "noted")["at"]
+
+    assert doctor() == [("proof_failed", f"the last proof failed ({at}): it ran on the CPU", ollama_health.AGAIN)]
+    engine.state["loaded"]["m:1"] = {"name": "m:1", **ON_GPU}
+    assert doctor() == [], "what is seen now counts more"
+
+
+@pytest.fixture
+def timer(engine, monkeypatch, tmp_path, capsys):
+    """The timer's program: (exit code, output, what it noted)."""
+    monkeypatch.setattr(_gpu_memory, "in_use", lambda *_args: {"source": "nvidia-smi", "mib": 2048})
+    monkeypatch.setattr(_ollama_watch, "PATIENCE", 0)
+
+    def call(**changes):
+        gpu = {"vendor": "nvidia", "backend": "cuda", "addresses": [], "cards_mib": None, "needs": {}, "allow_split": False}
+        config = {"url": engine.url, "model": "m:1", "timeout": 5, "state_file": str(tmp_path / "psw/noted"), **gpu, **changes}
+        (tmp_path / "config").write_text(json.dumps(config), encoding="utf-8")
+        status = _ollama_watch.main(tmp_path / "config")
+        said = capsys.readouterr()
+        return status, said.out + said.err, _ollama_proof.last(tmp_path / "psw/noted")["failed"]
+
+    return call
+
+
+def test_the_timer_loads_the_first_model_for_a_minute_when_nothing_is_loaded(engine, timer):
+    engine.state["models"]["m:1"] = {"name": "m:1", "digest": "bb"}
+
+    assert timer() == (0, "psw: on the GPU: m:1\n", None)
+    assert asked(engine)[0]["keep_alive"] == 60
+
+
+def test_the_timer_leaves_an_engine_alone_that_has_another_model_loaded(engine, timer):
+    engine.state["models"]["m:1"] = {"name": "m:1", "digest": "bb"}
+    engine.state["loaded"]["other:1"] = {"name": "other:1", **ON_GPU}
+
+    assert timer() == (0, "psw: on the GPU: other:1\n", None)
+    assert {body["model"] for body in asked(engine)} == {"other:1"}
+
+
+def test_the_timer_passes_over_a_model_that_is_still_to_come(engine, timer):
+    assert timer() == (0, "psw: nothing was proven: nothing is loaded, and m:1 is not there yet\n", None)
+    assert engine.state["calls"] == []
+
+
+def test_the_timers_unit_fails_and_says_why(engine, timer):
+    engine.state["loaded"]["m:1"] = {"name": "m:1", "size": GIB, "size_vram": 0}
+    status, said, noted = timer()
+
+    assert (status, noted) == (1, "model_on_cpu")
+    assert said.startswith("psw: Ollama runs m:1 on the CPU, not on the GPU. ")
+
+
+def test_an_engine_that_does_not_come_up_fails_the_timers_unit(timer):
+    status, said, noted = timer(url="http://127.0.0.1:9")
+
+    assert (status, noted) == (1, "engine_down")
+    assert said.startswith("psw: Ollama does not answer at http://127.0.0.1:9: ")
