@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import urllib.error
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._web import ask
 
 GIB = 1 << 30
+REGISTRY = "registry.ollama.ai"
 
 
 class Ollama:
@@ -39,8 +42,8 @@ class Ollama:
         return json.loads(text) if text else {}
 
     def models(self):
-        """Return the models that are there: name to digest."""
-        return {model["name"]: model["digest"] for model in self.ask("/api/tags")["models"]}
+        """Return the models that are there: name to facts such as digest and, of a stub, remote_host."""
+        return {model["name"]: model for model in self.ask("/api/tags")["models"]}
 
     def loaded(self):
         """Return the loaded models: name to facts such as size and size_vram."""
@@ -89,7 +92,8 @@ def words(body):
 
 
 def full_name(name):
-    """Return a model's name as the engine lists it."""
+    """Return a model's name as the engine lists it: without what is default, with the tag always."""
+    name = name.removeprefix(f"{REGISTRY}/").removeprefix("library/")
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
@@ -98,6 +102,25 @@ def check_name(name):
     tag = name.rpartition(":")[2]
     if tag == "cloud" or tag.endswith("-cloud"):
         raise PswModuleError(f"{name} runs in a cloud: requests to it would leave the house, so psw does not use it")
+
+
+def check_here(name, model):
+    """Refuse a model that only hands requests on; its name need not say so."""
+    elsewhere = model.get("remote_host") or model.get("remote_model")
+    if elsewhere:
+        raise PswModuleError(f"{name} only hands requests on, to {elsewhere}: they would leave the house, so psw does not use it")
+
+
+def stored(directory):
+    """Return the models that lie in the engine's directory, name to facts, for when there is no engine to ask."""
+    found, root = {}, os.path.join(directory, "manifests")
+    for path, _directories, files in os.walk(root):
+        parts = os.path.relpath(path, root).split(os.sep)
+        for tag in files if len(parts) == 3 else []:  # noqa: PLR2004 - host, namespace, model
+            name = full_name("/".join(parts) + f":{tag}")
+            with open(os.path.join(path, tag), "rb") as manifest:
+                found[name] = {"name": name, "digest": hashlib.sha256(manifest.read()).hexdigest()}
+    return found
 
 
 def check_room(name, needed, free):

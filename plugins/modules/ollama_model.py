@@ -11,13 +11,13 @@ version_added: 0.1.0
 description:
   - Gets the models that are missing, or removes those that are there, through the engine's API.
   - A download that breaks off goes on where it was, within the run and in the next one. Free space is checked before the bytes come.
-  - Models that are only stubs for a cloud are refused.
+  - Models that are only stubs for a cloud are refused, before anything is downloaded where their names say so.
 author: the psw authors (@psw-ai)
 extends_documentation_fragment: [psw.ai.attributes]
 attributes:
   check_mode:
     support: full
-    details: An engine that does not answer yet counts as one without models.
+    details: An engine that does not answer yet counts as one with the models that lie in O(directory).
   diff_mode:
     support: full
   idempotent:
@@ -29,7 +29,7 @@ options:
     elements: str
     required: true
   digests:
-    description: Pinned digests, by name. A model whose digest differs is a failure.
+    description: Pinned digests, by name. A model whose digest differs is a failure; one that has just been downloaded is removed again.
     type: dict
     default: {}
   state:
@@ -98,31 +98,57 @@ def get(engine, name, params):
     raise PswModuleError(f"the download of {name} broke off {params['attempts']} times, the last time at {last!r}; the next run goes on from there")
 
 
+def check(name, model, pinned):
+    """Refuse a model that runs elsewhere, or is not the one that was pinned."""
+    ollama.check_here(name, model)
+    ollama.check_digest(name, model["digest"], pinned.get(name))
+
+
+def admit(engine, name, pinned):
+    """Look at a model that has just been downloaded; one that is refused does not stay."""
+    found = engine.models().get(name)
+    if found is None:
+        raise PswModuleError(f"Ollama says that it has downloaded {name}, but does not list it; what went wrong is in: journalctl -u ollama")
+    try:
+        check(name, found, pinned)
+    except PswModuleError as exc:
+        engine.remove(name)
+        raise PswModuleError(f"{exc}; it was removed again") from exc
+
+
+def look(engine, module):
+    """Return the models that are there; check mode takes what lies on the disk for an engine that does not answer."""
+    try:
+        return engine.models()
+    except PswModuleError:
+        if not module.check_mode:
+            raise
+    return ollama.stored(module.params["directory"]) if module.params["directory"] else {}
+
+
 def ensure(module):
     """Bring the models to the state asked for and return the module's result."""
     params, engine = module.params, ollama.Ollama(module.params["url"])
     wanted = [ollama.full_name(name) for name in params["models"]]
     pinned = {ollama.full_name(name): digest for name, digest in params["digests"].items()}
-    try:
-        there = engine.models()
-    except PswModuleError:
-        if not module.check_mode:
-            raise
-        there = {}
     present = params["state"] == "present"
+    for name in wanted if present else []:
+        ollama.check_name(name)
+    there = look(engine, module)
+    for name in wanted if present else []:
+        if name in there:
+            check(name, there[name], pinned)
     todo = [name for name in wanted if (name in there) != present]
     for name in [] if module.check_mode else todo:
         if present:
-            ollama.check_name(name)
             get(engine, name, params)
+            admit(engine, name, pinned)
         else:
             engine.remove(name)
     after = engine.models() if todo and not module.check_mode else there
-    for name in wanted if present else []:
-        ollama.check_digest(name, after.get(name, pinned.get(name, "")), pinned.get(name))
     names_after = sorted((set(there) | set(wanted)) if present else (set(there) - set(wanted)))
     diff = {"before": "".join(f"{name}\n" for name in sorted(there)), "after": "".join(f"{name}\n" for name in names_after)}
-    return {"changed": bool(todo), "models": after, "diff": diff}
+    return {"changed": bool(todo), "models": {name: model["digest"] for name, model in after.items()}, "diff": diff}
 
 
 def main():

@@ -57,7 +57,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
             self.answer({"error": "model not found"}, 404)
             return
         if {"status": "success"} in lines:
-            state["models"][body["model"]] = {"name": body["model"], "digest": "aa" * 32}
+            state["models"].update({} if state["gets"] is None else {body["model"]: {"name": body["model"], **state["gets"]}})
         self.answer(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
 
     def do_DELETE(self):
@@ -70,7 +70,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
 def engine():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine)
     server.state = {"models": {}, "loaded": {}, "pulls": [], "calls": [], "places": {"size": GIB, "size_vram": GIB}}
-    server.state |= {"delay": 0, "says": "Blue.", "capabilities": ["completion"]}
+    server.state |= {"gets": {"digest": "aa" * 32}, "delay": 0, "says": "Blue.", "capabilities": ["completion"]}
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
@@ -183,6 +183,54 @@ def test_a_tag_that_was_moved_upstream_is_noticed(engine, run):
     assert run(ollama_model, models=["m:1"], digests={"m:1": "sha256:cc"})["msg"] == (
         "m:1 has the digest bb, but sha256:cc is pinned; what the tag means has changed upstream"
     )
+
+
+def test_a_download_with_another_digest_than_the_pinned_one_does_not_stay(engine, run):
+    engine.state["pulls"] = [DONE]
+
+    assert run(ollama_model, models=["m:1"], digests={"m:1": "sha256:cc"})["msg"] == (
+        f"m:1 has the digest {'aa' * 32}, but sha256:cc is pinned; what the tag means has changed upstream"
+    )
+    assert engine.state["models"] == {}
+
+
+def test_a_download_that_is_not_listed_afterwards_is_a_failure_whatever_is_pinned(engine, run):
+    engine.state.update(pulls=[DONE], gets=None)
+
+    assert run(ollama_model, models=["m:1"], digests={"m:1": "sha256:cc"})["msg"] == (
+        "Ollama says that it has got m:1, but does not list it; see: journalctl -u ollama"
+    )
+
+
+STUB = {"digest": "dd", "remote_host": "https://ollama.com:443", "remote_model": "m:1"}
+IN_A_CLOUD = "m:1 runs in a cloud (https://ollama.com:443): requests to it would leave the house, so psw does not use it"
+
+
+def test_a_stub_for_a_cloud_under_another_name_does_not_stay(engine, run):
+    engine.state.update(pulls=[DONE], gets=STUB)
+
+    assert run(ollama_model, models=["m:1"])["msg"] == IN_A_CLOUD
+    assert engine.state["models"] == {}
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_stub_for_a_cloud_that_is_there_already_is_refused_before_anything_is_downloaded(engine, run, check):
+    engine.state["models"]["m:1"] = {"name": "m:1", **STUB}
+
+    assert run(ollama_model, models=["n:1", "m:1"], check=check)["msg"] == IN_A_CLOUD
+    assert engine.state["calls"] == []
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_the_names_of_all_models_are_looked_at_before_the_first_is_downloaded(engine, run, check):
+    assert run(ollama_model, models=["m:1", "gpt-oss:20b-cloud"], check=check)["msg"].startswith("gpt-oss:20b-cloud runs in a cloud: ")
+    assert engine.state["calls"] == []
+
+
+def test_a_stub_for_a_cloud_can_be_removed(engine, run):
+    engine.state["models"]["m:1-cloud"] = {"name": "m:1-cloud", **STUB}
+
+    assert run(ollama_model, models=["m:1-cloud"], state="absent")["changed"]
 
 
 def test_check_mode_foretells_and_pulls_nothing(engine, run):
