@@ -65,6 +65,8 @@ def render(vmid: int, config: Mapping[str, Any], raw: list[tuple[str, str]], mtu
         f"lxc.idmap = g 0 {ROOT_ID} {ID_COUNT}",
         # /proc/driver is the same for every container of a real node; here it is a directory that stands in for it.
         "lxc.mount.entry = /run/psw-lab/proc/driver proc/driver none bind,optional 0 0",
+        # So is what AMD's cards tell in /sys of their memory; no other machine has this directory.
+        "lxc.mount.entry = /run/psw-lab/pci sys/bus/pci/devices none bind,optional 0 0",
     ]
     for _, text in numbered(config, "mp"):
         mount = properties(text, "volume")

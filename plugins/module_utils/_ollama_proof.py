@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import os
 import re
+import time
 
 from ansible_collections.psw.ai.plugins.module_utils import _gpu_layers as layers
 from ansible_collections.psw.ai.plugins.module_utils import _gpu_memory as memory
@@ -23,6 +24,7 @@ WORDS = 16  # tokens of an answer: what is asked for is that one comes
 # The share of what the engine says lies on the GPU that its driver must see in use. What others hold there is seen as well, so this can only
 # be passed by mistake, never failed by it. Half, because part of what the engine counts is room that is taken with the first long request.
 SEEN = 0.5
+LOOKS = 3  # a second apart: a counter may come after what it counts
 FOR_EVER = dt.timedelta(days=3650)  # an engine that keeps a model for ever says so with a date in another century
 
 
@@ -68,11 +70,13 @@ def placed(name, found, gpu):
 def seen(name, found, gpu):
     """Return what the card's driver sees in use, None where it does not say; raise when what the engine says is not there."""
     on_gpu = found.get("size_vram", 0) >> 20
-    told = memory.in_use(gpu.vendor, gpu.addresses, on_gpu)
-    if told is not None and told["mib"] < SEEN * on_gpu:
-        what = f"Ollama says that {on_gpu} MiB of {name} lie on the GPU, but {told['source']} sees {told['mib']} MiB in use there"
-        raise ProofError("model_unseen", f"{what}. {layers.broken(gpu.vendor, gpu.backend)}")
-    return told
+    for _look in range(LOOKS):
+        told = memory.in_use(gpu.vendor, gpu.addresses, on_gpu)
+        if told is None or told["mib"] >= SEEN * on_gpu:
+            return told
+        time.sleep(1)
+    what = f"Ollama says that {on_gpu} MiB of {name} lie on the GPU, but {told['source']} sees {told['mib']} MiB in use there"
+    raise ProofError("model_unseen", f"{what}. {layers.broken(gpu.vendor, gpu.backend)}")
 
 
 def ask(engine, name, timeout, found=None):

@@ -338,6 +338,13 @@ def test_what_the_engine_says_must_be_seen_by_the_driver_at_least_by_half_where_
         assert said["msg"].startswith(f"Ollama says that 1024 MiB of m:1 lie on the GPU, but nvidia-smi sees {sees} MiB in use there. ")
 
 
+def test_a_driver_that_counts_a_moment_later_is_looked_at_again(run, monkeypatch):
+    counts = iter([4, 4, 1024])
+    monkeypatch.setattr(_gpu_memory, "in_use", lambda *_args: {"source": "sysfs", "mib": next(counts)})
+
+    assert run(ollama_placement, model="m:1", vendor="amd")["seen_mib"] == 1024
+
+
 def test_a_split_model_is_a_failure_where_nobody_knows_what_the_cards_have(engine, prove):
     engine.state["places"] = {"size": 2 * GIB, "size_vram": GIB}
 
