@@ -138,7 +138,7 @@ def ensure(module):
     for name in wanted if present else []:
         if name in there:
             check(name, there[name], pinned)
-    todo = [name for name in wanted if (name in there) != present]
+    todo = [name for name in dict.fromkeys(wanted) if (name in there) != present]
     for name in [] if module.check_mode else todo:
         if present:
             get(engine, name, params)

@@ -56,8 +56,8 @@ class Engine(http.server.BaseHTTPRequestHandler):
         if lines == 404:
             self.answer({"error": "model not found"}, 404)
             return
-        if {"status": "success"} in lines:
-            state["models"].update({} if state["gets"] is None else {body["model"]: {"name": body["model"], **state["gets"]}})
+        if {"status": "success"} in lines and state["pulled"] is not None:
+            state["models"][body["model"]] = {"name": body["model"], "digest": "aa" * 32, **state["pulled"]}
         self.answer(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
 
     def do_DELETE(self):
@@ -69,8 +69,8 @@ class Engine(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def engine():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine)
-    server.state = {"models": {}, "loaded": {}, "pulls": [], "calls": [], "places": {"size": GIB, "size_vram": GIB}}
-    server.state |= {"gets": {"digest": "aa" * 32}, "delay": 0, "says": "Blue.", "capabilities": ["completion"]}
+    server.state = {"models": {}, "loaded": {}, "pulls": [], "pulled": {}, "calls": [], "places": {"size": GIB, "size_vram": GIB}}
+    server.state |= {"delay": 0, "says": "Blue.", "capabilities": ["completion"]}
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
@@ -185,52 +185,69 @@ def test_a_tag_that_was_moved_upstream_is_noticed(engine, run):
     )
 
 
-def test_a_download_with_another_digest_than_the_pinned_one_does_not_stay(engine, run):
+def test_the_name_of_a_stub_is_refused_before_anything_is_downloaded(engine, run):
+    refusal = "m:cloud runs in a cloud: requests to it would leave the house, so psw does not use it"
+    engine.state["pulls"] = [DONE]
+
+    assert run(ollama_model, models=["m:1", "m:cloud"])["msg"] == refusal
+    assert engine.state["calls"] == []
+    engine.state["models"]["m:cloud"] = {"name": "m:cloud", "digest": "bb"}
+    assert run(ollama_model, models=["m:cloud"])["msg"] == refusal
+    assert run(ollama_model, models=["m:cloud"], check=True)["msg"] == refusal
+    assert run(ollama_model, models=["m:cloud"], state="absent")["changed"]
+
+
+@pytest.mark.parametrize("stub", [{"remote_host": "https://ollama.com:443"}, {"remote_model": "https://ollama.com:443"}])
+@pytest.mark.parametrize("check", [True, False])
+def test_a_model_that_hands_requests_on_is_refused_whatever_its_name(engine, run, stub, check):
+    engine.state["models"]["m:1"] = {"name": "m:1", "digest": "bb", **stub}
+
+    assert run(ollama_model, models=["m:1"], check=check)["msg"] == (
+        "m:1 only hands requests on, to https://ollama.com:443: they would leave the house, so psw does not use it"
+    )
+
+
+def test_a_downloaded_stub_does_not_stay(engine, run):
+    engine.state.update(pulls=[DONE], pulled={"remote_host": "https://ollama.com:443"})
+
+    assert run(ollama_model, models=["m:1"])["msg"].endswith("so psw does not use it; it was removed again")
+    assert engine.state["models"] == {}
+
+
+def test_a_download_with_another_digest_does_not_stay(engine, run):
     engine.state["pulls"] = [DONE]
 
     assert run(ollama_model, models=["m:1"], digests={"m:1": "sha256:cc"})["msg"] == (
-        f"m:1 has the digest {'aa' * 32}, but sha256:cc is pinned; what the tag means has changed upstream"
+        f"m:1 has the digest {'aa' * 32}, but sha256:cc is pinned; what the tag means has changed upstream; it was removed again"
     )
     assert engine.state["models"] == {}
 
 
-def test_a_download_that_is_not_listed_afterwards_is_a_failure_whatever_is_pinned(engine, run):
-    engine.state.update(pulls=[DONE], gets=None)
+def test_a_model_that_is_not_listed_after_its_download_does_not_pass_its_own_pin(engine, run):
+    engine.state.update(pulls=[DONE], pulled=None)
 
     assert run(ollama_model, models=["m:1"], digests={"m:1": "sha256:cc"})["msg"] == (
-        "Ollama says that it has got m:1, but does not list it; see: journalctl -u ollama"
+        "Ollama says that it has downloaded m:1, but does not list it; what went wrong is in: journalctl -u ollama"
     )
 
 
-STUB = {"digest": "dd", "remote_host": "https://ollama.com:443", "remote_model": "m:1"}
-IN_A_CLOUD = "m:1 runs in a cloud (https://ollama.com:443): requests to it would leave the house, so psw does not use it"
+@pytest.mark.parametrize("name", ["registry.ollama.ai/library/m:1", "library/m:1"])
+def test_a_long_name_means_the_model_that_the_engine_lists_by_its_short_one(engine, run, name):
+    engine.state["models"]["m:1"] = {"name": "m:1", "digest": "bb"}
+
+    assert not run(ollama_model, models=[name])["changed"]
 
 
-def test_a_stub_for_a_cloud_under_another_name_does_not_stay(engine, run):
-    engine.state.update(pulls=[DONE], gets=STUB)
+def test_check_mode_finds_the_models_of_a_stopped_engine_on_the_disk(run, tmp_path):
+    for name in ("registry.ollama.ai/library/m/1", "hf.co/someone/n/latest"):
+        file = tmp_path / "manifests" / name
+        file.parent.mkdir(parents=True)
+        file.write_text("{}")
+    stopped = {"check": True, "url": "http://127.0.0.1:9", "directory": str(tmp_path)}
 
-    assert run(ollama_model, models=["m:1"])["msg"] == IN_A_CLOUD
-    assert engine.state["models"] == {}
-
-
-@pytest.mark.parametrize("check", [False, True])
-def test_a_stub_for_a_cloud_that_is_there_already_is_refused_before_anything_is_downloaded(engine, run, check):
-    engine.state["models"]["m:1"] = {"name": "m:1", **STUB}
-
-    assert run(ollama_model, models=["n:1", "m:1"], check=check)["msg"] == IN_A_CLOUD
-    assert engine.state["calls"] == []
-
-
-@pytest.mark.parametrize("check", [False, True])
-def test_the_names_of_all_models_are_looked_at_before_the_first_is_downloaded(engine, run, check):
-    assert run(ollama_model, models=["m:1", "gpt-oss:20b-cloud"], check=check)["msg"].startswith("gpt-oss:20b-cloud runs in a cloud: ")
-    assert engine.state["calls"] == []
-
-
-def test_a_stub_for_a_cloud_can_be_removed(engine, run):
-    engine.state["models"]["m:1-cloud"] = {"name": "m:1-cloud", **STUB}
-
-    assert run(ollama_model, models=["m:1-cloud"], state="absent")["changed"]
+    assert not run(ollama_model, models=["m:1", "hf.co/someone/n"], **stopped)["changed"]
+    assert run(ollama_model, models=["m:2"], **stopped)["changed"]
+    assert "is pinned" in run(ollama_model, models=["m:1"], digests={"m:1": "sha256:cc"}, **stopped)["msg"]
 
 
 def test_check_mode_foretells_and_pulls_nothing(engine, run):
