@@ -146,6 +146,8 @@ def up(lab: Lab) -> None:
             lab.container,
             "run", "-d", "--name", lab.container, "--hostname", NODE, "--privileged", "--cgroups=disabled", "--cgroupns=private", "--systemd=always",
             "--network", f"ns:/run/netns/{lab.container}", "--no-hosts", "-v", f"{_resolv(lab)}:/etc/resolv.conf", "--stop-timeout", "30",
+            # `reboot` on the node ends its first process as a failure would, and the limit ends a loop of real ones.
+            "--restart", "on-failure:20",
             *_volumes(lab), name, "/usr/lib/psw-lab/init",
         )  # fmt: skip
     elif found != "running":

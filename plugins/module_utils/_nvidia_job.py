@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _boot_images, _nvidia, _nvidia_install, _nvidia_packages
+from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
 from ansible_collections.psw.ai.plugins.module_utils import _steps as plan_steps
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._file_options import path_wishes
 from ansible_collections.psw.ai.plugins.module_utils._host_state import perform
 
 _PACKAGES = ("wish for package", "install")
-_AFTER_DRIVER = ("note", "reload", "start", "stop", "restart", "enable", "disable", "mask", "unmask")
+_AFTER_DRIVER = ("remove", "note", "reload", "start", "stop", "restart", "enable", "disable", "mask", "unmask")
 _ONLY_WHEN_LOADED = ("start", "stop", "restart")
 
 
@@ -23,7 +24,7 @@ def host_wish(params, found):
     return {
         "packages": params["packages"] + headers,
         "recommends": False,
-        "paths": path_wishes({"directories": [], "files": params["files"]}),
+        "paths": path_wishes({"directories": [], "files": params["files"]}) + [files.wish("absent", path) for path in params["absent"]],
         "restarts": {entry["path"]: entry["restart"] for entry in params["files"]},
         "units": params["units"],
     }

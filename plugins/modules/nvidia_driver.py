@@ -99,6 +99,11 @@ options:
       group: {description: Name or number of the group., type: str, default: '0'}
       mode: {description: Quoted octal mode., type: raw, default: '0644'}
       restart: {description: Units to restart when this file changes., type: list, elements: str, default: []}
+  absent:
+    description: Files not to have, such as the repository of a source that is left. They go last, once the driver is there.
+    type: list
+    elements: path
+    default: []
   units:
     description: The systemd units to take care of, after the driver. While a reboot is owed, nothing is started.
     type: list
@@ -191,6 +196,7 @@ SPEC = {
     "keys": list_of({name: {"type": kind, "required": True} for name, kind in (("path", "path"), ("url", "str"), ("fingerprint", "str"))}, no_log=False),
     "packages": {"type": "list", "elements": "str", "default": []},
     "files": files_option(restart={"type": "list", "elements": "str", "default": []}),
+    "absent": {"type": "list", "elements": "path", "default": []},
     "units": list_of(
         {
             "name": {"type": "str", "required": True},

@@ -2,11 +2,16 @@
 """setup-gpu on other machines than the standard one: those it refuses, and those that make it work harder."""
 
 import json
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft7Validator
+from referencing import Registry, Resource
 
-from lab import nvidia_packages, services
+from lab import nvidia_packages, services, trouble
 from lab.lab import down, restart, up
 from lab.project import LabProject
 from lab.state import NODE
@@ -14,6 +19,8 @@ from lab.state import NODE
 pytestmark = pytest.mark.e2e
 NAME = "gpus"
 VERSION = "580.159.04"
+OLDER_PACKAGE = nvidia_packages.VERSIONS[0]
+REPOSITORY_LEFT = ["nvidia-container-toolkit.asc", "nvidia-container-toolkit.sources"]  # the driver's own is gone
 LEFT = "/lib/modules/6.8.12-1-pve"  # a kernel of Proxmox VE 8, for which a node of release 9 is offered no headers
 # What a look at a node may leave on it: Ansible's own scratch directory, logs, and the caches of programs.
 NO_CHANGE = r"^/(root/\.ansible|run|tmp|var/log|var/tmp|var/cache/ldconfig|etc/pve)"
@@ -27,6 +34,16 @@ ls /sys/module
 systemctl list-unit-files --no-legend
 systemctl list-units --no-legend --plain --type=service --state=active,failed | grep -v ^user
 """
+
+
+def cdi_validator():
+    """Return the validator of CDI's own schema, which is kept beside the checkout."""
+    found = [parent / "shared/data" for parent in Path(__file__).parents if (parent / "shared/data/cdi.schema.json").exists()]
+    if not found:
+        pytest.skip("CDI's schema (shared/data/cdi.schema.json beside the checkout) is not on this machine")
+    schema, definitions = (json.loads((found[0] / f"cdi.{name}.json").read_text(encoding="utf-8")) for name in ("schema", "defs"))
+    registry = Registry().with_resource("defs.json", Resource.from_contents({"$schema": schema["$schema"], **definitions}))
+    return Draft7Validator(schema, registry=registry)
 
 
 class Machine:
@@ -50,6 +67,26 @@ class Machine:
         said = self.shell(STATE)
         assert said.count("\n") > 1000
         return said
+
+    def changes_only_with_consent(self, *options, said):
+        """Have a driver replaced: refused without a word of consent, in which the container that uses the GPU is named, and then done with a reboot."""
+        if "jellyfin" not in self.shell("pct list"):
+            trouble.cause(self.lab, "stranger", vmid=150, hostname="jellyfin")
+            self.shell("pct set 150 -dev0 /dev/nvidia0")
+        before = self.state()
+        for more in (["--check"], [], ["--reboot"]):
+            status, answer = self.setup(*options, *more)
+            assert (status, answer["refusal"]["code"]) == (3, "driver_change_unconfirmed")
+            assert said in answer["refusal"]["message"]
+            assert "CT 150 (jellyfin)" in answer["refusal"]["message"]
+        status, answer = self.setup(*options, "--check", "--yes")
+        assert (status, answer["changed"] > 0) == (0, True)
+        assert self.state() == before
+        boot = self.shell("cat /proc/sys/kernel/random/boot_id")
+        status, answer = self.setup(*options, "--yes", "--reboot")
+        assert (status, answer["changed"] > 0) == (0, True), answer
+        assert self.shell("cat /proc/sys/kernel/random/boot_id") != boot
+        assert self.setup()[1]["changed"] == 0
 
     @property
     def record(self):
@@ -167,27 +204,42 @@ def test_what_goes_wrong_on_the_way_is_said_and_the_next_run_finishes(machine):
         assert waiting.shell(f"modinfo -k {kernel} -F vermagic nvidia").split()[0] == kernel
 
 
-def test_a_driver_from_the_repository_survives_a_broken_download_and_is_replaced_only_with_consent(machine):
+def test_a_driver_from_the_repository_survives_a_broken_download_is_held_and_makes_way_for_the_run_file_with_consent(machine):
     packaged = machine("rtx_5090")
-    deb = services.www(packaged.lab) / nvidia_packages.PLACE / "nvidia-kernel-open-dkms_590.48.01-1_amd64.deb"
+    deb = services.www(packaged.lab) / nvidia_packages.PLACE / f"nvidia-kernel-open-dkms_{OLDER_PACKAGE}-1_amd64.deb"
     whole = deb.read_bytes()
     deb.write_bytes(whole[: len(whole) // 2])
-    status, said = packaged.setup("--driver-branch", "590")
+    status, said = packaged.setup("--driver-version", OLDER_PACKAGE)
     assert (status, "apt cannot install" in said["error"]["message"]) == (1, True)
     assert packaged.shell("ls /usr/bin/nvidia-smi", check=False) == ""
     deb.write_bytes(whole)
 
-    assert packaged.setup("--driver-branch", "590")[0] == 0
-    assert "driver_version: 590.48.01\n  source: nvidia_repo\n  kernel_modules: open\n" in packaged.record
+    assert packaged.setup("--driver-version", OLDER_PACKAGE)[0] == 0
+    assert f"driver_version: {OLDER_PACKAGE}\n  source: nvidia_repo\n  kernel_modules: open\n" in packaged.record
     assert packaged.setup()[1]["changed"] == 0
 
-    before = packaged.state()
-    for options in (["--check"], []):
-        status, said = packaged.setup("--driver-branch", "580", *options)
-        assert (status, said["refusal"]["code"]) == (3, "driver_change_unconfirmed")
-        assert "is a downgrade of the installed 590.48.01" in said["refusal"]["message"]
-    assert packaged.setup("--driver-branch", "580", "--check", "--yes")[1]["changed"] > 0
-    assert packaged.state() == before
+    upgrade = "apt-get -qq update && apt-get -s {} dist-upgrade | grep -E '^Inst (nvidia|libcuda)' || :"
+    assert packaged.shell(upgrade.format("")) == ""
+    without_pins = packaged.shell(upgrade.format("-o Dir::Etc::PreferencesParts=/nowhere"))
+    assert "Inst libcuda1 [590.44.01-1] (590.48.01-1" in without_pins  # there is something to be held against
+
+    packaged.changes_only_with_consent("--driver-branch", "580", said=f"is a downgrade of the installed {OLDER_PACKAGE}")
+    assert f"driver_version: {VERSION}\n  source: run\n  kernel_modules: open\n" in packaged.record
+    assert packaged.shell("ls /etc/apt/sources.list.d /etc/apt/keyrings | grep nvidia").split() == REPOSITORY_LEFT
+    assert packaged.shell("dpkg-query --show 'nvidia-*' libcuda1 2>/dev/null | grep -v toolkit", check=False) == ""
+
+
+@pytest.mark.skipif(not os.environ.get("PSW_FULL"), reason="five drivers, each built and booted: PSW_FULL=1 runs them")
+def test_every_kind_of_change_is_shown_refused_and_done_with_consent(machine):
+    card = machine("rtx_3060")
+    assert card.setup()[0] == 0
+    card.changes_only_with_consent("--driver-version", "580.178.04", said=f"is an upgrade of the installed {VERSION}")
+    card.changes_only_with_consent("--driver-version", "580.142", said="is a downgrade of the installed 580.178.04")
+    card.changes_only_with_consent("--kernel-modules", "proprietary", said="580.142 (proprietary kernel modules, from NVIDIA's .run file) replaces")
+    card.changes_only_with_consent("--driver-version", OLDER_PACKAGE, said="from packages) is an upgrade of the installed 580.142")
+    card.changes_only_with_consent("--driver-version", "590.48.01", said=f"is an upgrade of the installed {OLDER_PACKAGE}")
+    card.changes_only_with_consent("--driver-source", "run", said="590.48.01 (proprietary kernel modules, from NVIDIA's .run file) replaces")
+    assert card.shell("ls /etc/apt/sources.list.d /etc/apt/keyrings | grep nvidia").split() == REPOSITORY_LEFT
 
 
 def test_libraries_that_do_not_fit_take_the_gpu_away_from_podman_until_a_converge(project, machines):
@@ -223,6 +275,14 @@ def test_a_description_of_the_gpu_that_does_not_fit_is_shown_and_healed_while_th
     project.run("deploy", "converge")
     assert f"libcuda.so.{VERSION}" in machines.target("ollama", "cat /etc/cdi/nvidia.yaml").stdout
     assert machines.target("ollama", started).stdout == since
+
+
+def test_the_descriptions_of_the_gpu_are_valid_on_the_node_and_in_a_target(project, machines):
+    project.run("deploy", "converge")
+    for text in (machines.node("cat /etc/cdi/nvidia.yaml").stdout, machines.target("ollama", "cat /etc/cdi/nvidia.yaml").stdout):
+        spec = yaml.safe_load(text)
+        assert list(cdi_validator().iter_errors(spec)) == []
+        assert {"0", "all"} <= {device["name"] for device in spec["devices"]}
 
 
 def test_a_description_that_the_node_lost_is_healed_by_setup(project, machines):

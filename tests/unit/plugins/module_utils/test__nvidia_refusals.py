@@ -24,7 +24,7 @@ PACKAGED = {
 }  # fmt: skip
 PARAMS = {
     "version": VERSION, "kernel_modules": "open", "source": "run", "replace": False, "least_versions": {}, "headers": True, "release": "13",
-    "keys": [], "packages": [], "files": [], "units": [], "cdi": None,
+    "keys": [], "packages": [], "files": [], "absent": [], "units": [], "cdi": None,
 }  # fmt: skip
 
 

@@ -95,6 +95,12 @@ def test_packages_come_after_their_repository_and_what_needs_the_driver_after_it
     assert ops(late) == ["note", "write", "reload", "enable", "restart", "note"]
 
 
+def test_the_repository_of_a_source_that_is_left_goes_once_the_new_driver_is_there():
+    steps = [Step("remove", "/etc/apt/sources.list.d/nvidia-driver.sources"), Step("wish for package", "dkms"), Step("install", "dkms")]
+    repository, packages, late = _nvidia_job.split(steps, {})
+    assert (repository, ops(packages), ops(late)) == ([], ["wish for package", "install"], ["remove"])
+
+
 def test_what_builds_modules_is_installed_before_the_packages_that_build_them():
     names = ["dkms", "gcc", "nvidia-kernel-open-dkms=590.48.01-1", "proxmox-headers-6.17.2-1-pve"]
     steps = [Step("install", " ".join(names), {"names": names, "recommends": False})]
@@ -102,6 +108,6 @@ def test_what_builds_modules_is_installed_before_the_packages_that_build_them():
 
 
 def test_headers_are_wished_for_every_installed_kernel_that_has_none():
-    params = {"packages": ["dkms"], "headers": True, "files": [], "units": []}
+    params = {"packages": ["dkms"], "headers": True, "files": [], "absent": [], "units": []}
     found = {"modules": {"6.17.2-1-pve": {}, "6.17.4-2-pve": {}, "6.17.9-1-pve": {}}, "headers": ["6.17.4-2-pve"]}
     assert _nvidia_job.host_wish(params, found)["packages"] == ["dkms", "proxmox-headers-6.17.2-1-pve", "proxmox-headers-6.17.9-1-pve"]
