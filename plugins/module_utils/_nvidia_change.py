@@ -49,10 +49,12 @@ def describe(found, version, kernel_modules, source, users):
     if found["loaded"] == version and (flavour, origin) == (kernel_modules, source):
         return ""  # the driver that runs is the wished one, and libraries that fit it again take nothing from anybody
     verb = "replaces" if had == version else "is an upgrade of" if _number(version) > _number(had) else "is a downgrade of"
-    concerned = f"These containers use the GPU and lose it until the node has rebooted and psw deploy converge has run: {', '.join(users)}."
+    reboots = found["loaded"] is not None and (found["loaded"], found["loaded_flavour"]) != (version, kernel_modules)
+    until = "the node has rebooted and psw deploy converge has run" if reboots else "psw deploy converge has run"
+    concerned = f"These containers use the GPU and lose it until {until}: {', '.join(users)}."
     return (
         f"NVIDIA driver {_said(version, kernel_modules, source)} {verb} the installed {_said(had, flavour, origin)}. "
-        f"{concerned if users else 'No container uses the GPU.'} The node needs a reboot."
+        f"{concerned if users else 'No container uses the GPU.'} The node needs {'a' if reboots else 'no'} reboot."
     )
 
 

@@ -13,22 +13,25 @@ from ansible_collections.psw.ai.plugins.module_utils._nvidia_packages import ref
 from ansible_collections.psw.ai.plugins.module_utils._steps import Step
 
 KERNEL = "6.17.2-1-pve"
-INSTALLED = {"kernel": KERNEL, "userspace": "580.142", "source": "run", "loaded": "580.142", "modules": {KERNEL: {"version": "580.142", "flavour": "open"}}}
+INSTALLED = {
+    "kernel": KERNEL, "userspace": "580.142", "source": "run", "loaded": "580.142", "loaded_flavour": "open",
+    "modules": {KERNEL: {"version": "580.142", "flavour": "open"}},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("wanted", "verb"),
+    ("wanted", "verb", "reboot"),
     [
-        (("580.159.04", "open", "run"), "is an upgrade of"),
-        (("580.126.09", "open", "run"), "is a downgrade of"),
-        (("580.142", "proprietary", "run"), "replaces"),
-        (("580.142", "open", "nvidia_repo"), "replaces"),
+        (("580.159.04", "open", "run"), "is an upgrade of", "a reboot"),
+        (("580.126.09", "open", "run"), "is a downgrade of", "a reboot"),
+        (("580.142", "proprietary", "run"), "replaces", "a reboot"),
+        (("580.142", "open", "nvidia_repo"), "replaces", "no reboot"),  # the module that is loaded is the wished one
     ],
 )
-def test_a_change_is_described_with_what_it_is_and_whom_it_concerns(wanted, verb):
+def test_a_change_is_described_with_what_it_is_and_whom_it_concerns(wanted, verb, reboot):
     said = describe(INSTALLED, *wanted, ["CT 101 (psw-ai)"])
     assert f" {verb} the installed 580.142 (open kernel modules, from NVIDIA's .run file). These containers use the GPU" in said
-    assert "CT 101 (psw-ai). The node needs a reboot." in said
+    assert f"CT 101 (psw-ai). The node needs {reboot}." in said
 
 
 @pytest.mark.parametrize("found", [INSTALLED, {**INSTALLED, "userspace": None}, {**INSTALLED, "modules": {KERNEL: {"version": None, "flavour": None}}}])
