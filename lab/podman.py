@@ -129,7 +129,7 @@ def note_death(container: str) -> None:
     if "populated 1" in in_namespace("cat", f"/sys/fs/cgroup/{container}/cgroup.events", check=False).stdout:
         return
     identity = podman("inspect", "--format", "{{.Id}}", container).stdout.strip()
-    (_EXITS / identity).write_text("137", encoding="ascii")  # 128 + SIGKILL
+    (_EXITS / identity).write_text("0", encoding="ascii")  # after any other code podman would start it anew by itself, in this process's cgroup
     podman("container", "cleanup", container)
 
 
