@@ -24,15 +24,13 @@ COMMANDS = {
     "app": ("psw_cli.app:app", "The apps you want."),
     "plan": ("psw_cli.plan:plan", "Show what would run where."),
     "deploy": ("psw_cli.deploy:deploy", "Bring reality to the plan."),
+    "model": ("psw_cli.model:model", "The models of the engine."),
     "secrets": ("psw_cli.secrets:secrets", "Passwords and keys, encrypted in secrets/apps.yml."),
     "key": ("psw_cli.key:key", "The keys by which programs use the API."),
     "consumer": ("psw_cli.consumer:consumer", "Your own programs that use the API."),
     "status": ("psw_cli.status:status", "Show what runs where."),
     "doctor": ("psw_cli.doctor:doctor", "Name what is wrong with a GPU, and the command that heals it."),
     "completion": ("psw_cli.completion:completion", "Print the completion script of a shell."),
-}
-LATER = {
-    "model": "set ollama_models in services/ollama/defaults.yml",
 }
 
 
@@ -81,7 +79,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None: 
         ctx.exit()
 
 
-@click.command("psw", cls=Root, table=COMMANDS, later=LATER)
+@click.command("psw", cls=Root, table=COMMANDS)
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print psw's version.")
 def main() -> None:
     """Turn a Proxmox VE node with a GPU into a private AI server whose data never leaves the house.

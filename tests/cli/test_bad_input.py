@@ -250,7 +250,7 @@ def test_wrong_usage_is_answered_in_two_lines(psw, args, text):
 @pytest.mark.parametrize("args", [("model", "pull", "llama")])
 def test_a_verb_that_is_not_built_yet_is_refused_by_name(psw_json, args):
     code, said = psw_json(*args)
-    verb = args[0]
+    verb = " ".join(args[:2])
     assert (code, said["refusal"]["code"], said["refusal"]["message"]) == (3, "not_built_yet", f"psw {verb} is not built yet")
 
 
