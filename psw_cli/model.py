@@ -21,7 +21,7 @@ ENGINE = "ollama"
 COMMANDS = {"recommend": ("psw_cli.model:recommend", "Show which models fit into the memory of your GPU.")}
 SETTINGS = "set ollama_models in services/ollama/defaults.yml, then: psw deploy converge"
 LATER = {"list": "ask the engine on its target: podman exec ollama ollama list", "pull": SETTINGS, "remove": SETTINGS}
-HEADINGS = ("model", "weights", "+ context", "+ engine", "= MiB", "fits", "what it is")
+HEADINGS = ("model", "weights", "+ context", "kept as", "+ engine", "= MiB", "fits", "what it is")
 
 
 @click.command(cls=Nouns, table=COMMANDS, later=LATER)
@@ -35,7 +35,8 @@ def recommend(settings: Settings) -> None:
     """Show which models fit into the memory of your GPU.
 
     Reckons with the recorded memory of the cards that are planned for the engine, and with its settings: a model needs room for its
-    weights, for the context of every request that it answers at once, and for the engine itself. Asks no machine.
+    weights, for the context of every request that it answers at once, and for the engine itself. Where nothing is set, the context is
+    kept the best way that still fits. Asks no machine.
     """
     project, catalog = opened(settings), Catalog.load()
     plan = current_plan(project, catalog)
@@ -48,8 +49,8 @@ def recommend(settings: Settings) -> None:
     context = _model_fit.context_of(project.overrides(ENGINE))
     found = _model_fit.fits(_model_fit.known_models(), context, usable_mib(cards), len(cards))
     names = ", ".join(gpu["name"] for gpu in cards)
-    head = f"{target}: {usable_mib(cards)} MiB on {names}; context of {context.tokens} tokens x {context.parallel}, kept as {context.kv_cache}"
-    rows = [(fit.name, fit.weights_mib, fit.kv_mib, fit.overhead_mib, fit.needs_mib, _verdict(fit), fit.summary) for fit in found]
+    head = f"{target}: {usable_mib(cards)} MiB on {names}; context of {context.tokens} tokens x {context.parallel}"
+    rows = [(fit.name, fit.weights_mib, fit.kv_mib, fit.kept_as, fit.overhead_mib, fit.needs_mib, _verdict(fit), fit.summary) for fit in found]
     data = {
         "target": target,
         "gpus": [gpu["address"] for gpu in cards],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 # Bytes for each number, the best first; the quantised ones keep 32 numbers and their scale in a block of 34 or 18 bytes.
 KV_CACHES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+BEST = next(iter(KV_CACHES))
 OVERHEAD_MIB = 1024  # for each card: the driver's context and the engine's working memory, an estimate on the safe side
 BATCH = 512  # tokens that are worked on at once, which a window keeps beside its own
 
@@ -30,24 +31,25 @@ class Context:
 
     tokens: int
     parallel: int
-    kv_cache: str
+    kv_cache: str | None = None  # None: the best kind with which a model fits
     flash_attention: bool = True
 
-    def kv_mib(self, model: Mapping[str, Any], kv_cache: str = "") -> int:
-        """Return the memory that the full context of all requests takes."""
+    def kv_mib(self, model: Mapping[str, Any], kv_cache: str) -> int:
+        """Return the memory that the full context of all requests takes when it is kept like this."""
         windowed = model.get("windowed_layers", 0)
         kept = (model["layers"] - windowed) * self.tokens + windowed * min(self.tokens, model.get("window", 0) + BATCH)
         numbers: int = 2 * model["kv_heads"] * model["head_dim"] * kept * self.parallel
-        return math.ceil(numbers * KV_CACHES[kv_cache or self.kv_cache] / MIB)
+        return math.ceil(numbers * KV_CACHES[kv_cache] / MIB)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a model needs of the memory that there is; ``kv_cache`` is the best kind with which it would fit, or None."""
+    """What a model needs of the memory that there is, its context kept as ``kept_as``; ``kv_cache`` is the best kind with which it would fit, or None."""
 
     name: str
     summary: str
     weights_mib: int
+    kept_as: str
     kv_mib: int
     overhead_mib: int
     vram_mib: int
@@ -77,9 +79,10 @@ def context_of(overrides: Mapping[str, Any]) -> Context:
         if not isinstance(settings[name], kind) or isinstance(settings[name], bool) != (kind is bool):  # Python's bools are ints
             wanted = "true or false" if kind is bool else "a whole number"
             raise ProjectError(f"services/ollama/defaults.yml: {name} is {settings[name]!r}, and has to be {wanted} for psw to reckon with it")
-    if settings["ollama_kv_cache"] not in KV_CACHES:
-        raise ProjectError(f"services/ollama/defaults.yml: ollama_kv_cache is {settings['ollama_kv_cache']!r}; there is {', '.join(KV_CACHES)}")
-    return Context(settings["ollama_context"], settings["ollama_parallel"], settings["ollama_kv_cache"], settings["ollama_flash_attention"])
+    kv_cache = overrides.get("ollama_kv_cache")  # the role's default reckons as this file does
+    if kv_cache is not None and kv_cache not in KV_CACHES:
+        raise ProjectError(f"services/ollama/defaults.yml: ollama_kv_cache is {kv_cache!r}; there is {', '.join(KV_CACHES)}")
+    return Context(settings["ollama_context"], settings["ollama_parallel"], kv_cache, settings["ollama_flash_attention"])
 
 
 def fits(models: Mapping[str, Mapping[str, Any]], context: Context, vram_mib: int, cards: int) -> list[Fit]:
@@ -88,9 +91,16 @@ def fits(models: Mapping[str, Mapping[str, Any]], context: Context, vram_mib: in
     return sorted(found, key=lambda fit: (not fit.fits, -fit.needs_mib if fit.fits else fit.needs_mib))
 
 
+def kv_cache_for(models: Mapping[str, Mapping[str, Any]], context: Context, vram_mib: int, cards: int) -> str:
+    """Return the best way to keep the context with which each of the models fits that can fit at all; the engine has one for all of them."""
+    needed = [fit.kv_cache for fit in fits(models, context, vram_mib, cards) if fit.kv_cache]
+    return max(needed, key=list(KV_CACHES).index, default=BEST)
+
+
 def _fit(name: str, model: Mapping[str, Any], context: Context, vram_mib: int, overhead_mib: int) -> Fit:
     weights = model["download_mib"]
     room = vram_mib - weights - overhead_mib
-    usable = KV_CACHES if context.flash_attention else ["f16"]  # the quantised ones need it
+    usable = KV_CACHES if context.flash_attention else [BEST]  # the quantised ones need it
     best = next((kind for kind in usable if context.kv_mib(model, kind) <= room), None)
-    return Fit(name, model["summary"], weights, context.kv_mib(model), overhead_mib, vram_mib, best)
+    kept_as = context.kv_cache or best or BEST
+    return Fit(name, model["summary"], weights, kept_as, context.kv_mib(model, kept_as), overhead_mib, vram_mib, best)

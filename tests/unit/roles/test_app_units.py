@@ -119,6 +119,14 @@ def test_a_key_opens_two_endpoints(role):
     assert found["API_KEYS_ALLOWED_ENDPOINTS"] == "/api/models,/api/chat/completions"
 
 
+@pytest.mark.parametrize(("usable_mib", "given", "kind"), [(12288, {}, "f16"), (8192, {}, "q8_0"), (8192, {"ollama_kv_cache": "q4_0"}, "q4_0")])
+def test_context_is_kept_the_best_way_that_fits_and_as_the_user_says(role, usable_mib, given, kind):
+    record = {"nvidia": {}, "gpus": [{"address": "0000:01:00.0", "usable_mib": usable_mib}]}
+    house = {"psw_node": "pve1", "hostvars": {"pve1": {"psw_gpu": record}}, "ollama_models": ["qwen3:8b", "unknown:1b"]}
+
+    assert role("ollama", **house, **given).environment("ollama.container.j2")["OLLAMA_KV_CACHE_TYPE"] == kind
+
+
 def test_openwebui_finds_the_engine_on_the_other_target(role):
     assert role("openwebui").environment(OPENWEBUI)["OLLAMA_BASE_URLS"] == "http://192.0.2.31:11434"
 

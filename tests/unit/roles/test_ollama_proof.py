@@ -35,7 +35,7 @@ def test_without_a_record_nobody_knows_what_the_cards_have(role):
 
 
 def test_what_models_need_comes_from_the_catalogue(role):
-    assert role("ollama").value("__ollama_needs")["llama3.2:3b"] == 4096
+    assert role("ollama").value("__ollama_needs")["llama3.2:3b"] == 1926 + 1792 + 1024  # weights, 2 x 8192 tokens of context, the engine
 
 
 def test_the_program_runs_with_nothing_but_what_is_installed(role, tmp_path):
