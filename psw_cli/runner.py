@@ -148,7 +148,9 @@ class _Stop:
         self._deadline = 0.0
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+        # What is ignored stays so: psw was started with nohup.
+        heard = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._ask) for number in heard}
         return self
 
     def __exit__(self, *_exc: object) -> None:

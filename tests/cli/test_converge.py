@@ -284,7 +284,19 @@ def test_a_killed_psw_takes_ansible_along_and_the_next_one_tidies_up(project, tm
     assert sorted(path.name for path in (project / ".psw").iterdir()) == ["lock", "runs"]
 
 
-def running(project, tmp_path):
+def test_a_run_under_nohup_outlives_the_terminal(project, on_this_machine, tmp_path):
+    on_this_machine("psw-core")
+    with running(project, tmp_path, "nohup") as process:
+        os.kill(process.pid, signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=3)
+        assert workers(project) != []
+        os.kill(process.pid, signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+def running(project, tmp_path, *before):
     """Start a converge that waits in its task, and return when it does."""
     started = tmp_path / "started"
     started.unlink(missing_ok=True)
@@ -292,7 +304,7 @@ def running(project, tmp_path):
     (tmp_path / "wait.yml").write_text(json.dumps([{"hosts": "psw-core", "gather_facts": False, "tasks": [wait]}]))
     code = f"import psw_cli.deploy\npsw_cli.deploy.PLAYBOOK = {str(tmp_path / 'wait.yml')!r}\nfrom psw_cli.main import main\nmain()"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "deploy", "converge", "--json"], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*before, sys.executable, "-c", code, "deploy", "converge", "--json"], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
     while not started.exists() and process.poll() is None and time.monotonic() < deadline:

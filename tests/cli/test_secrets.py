@@ -202,7 +202,9 @@ def test_edit_cannot_be_seen_in_the_process_list(psw, secrets, edit_with, tmp_pa
 def test_a_killed_psw_leaves_no_text_behind(secrets, edit_with, tmp_path, kill):
     before = secrets.file.read_bytes()
     edit_with(f'grep -q {VALUE} "$1"; dirname "$1" > {tmp_path}/place.tmp; mv {tmp_path}/place.tmp {tmp_path}/place; exec sleep 30')
-    with subprocess.Popen([sys.executable, "-c", "from psw_cli.main import main; main()", "secrets", "edit"], start_new_session=True) as process:
+    # env: under nohup the tests' own children would ignore a hang-up.
+    argv = ["env", "--default-signal=HUP", sys.executable, "-c", "from psw_cli.main import main; main()", "secrets", "edit"]
+    with subprocess.Popen(argv, start_new_session=True) as process:
         place = Path(waited_for(lambda: (tmp_path / "place").read_text().strip()))
         assert stat.S_IMODE(place.stat().st_mode) == 0o700
         subprocess.run(["kill", kill, str(process.pid)], check=True)
