@@ -88,15 +88,11 @@ class Verb(_Everywhere):
 
 
 class Nouns(_Everywhere, click.Group):
-    """A group whose members are known by a table of name → (``module:attribute``, help), and imported when used.
+    """A group whose members are known by a table of name → (``module:attribute``, help), and imported when used."""
 
-    ``later`` names the verbs that psw will have, so that asking for one is answered by name.
-    """
-
-    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], later: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.table = table
-        self.later = later or {}
         self.no_args_is_help = False  # click's own answer differs between its versions
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -142,10 +138,6 @@ class Nouns(_Everywhere, click.Group):
         name = args[0]
         if name not in self.table and not name.startswith("-") and not ctx.resilient_parsing:
             path = f"{ctx.command_path} {name}"
-            if name in self.later:
-                from psw_cli.failures import not_built_yet  # noqa: PLC0415 - as above
-
-                raise not_built_yet(path, self.later[name])
             from difflib import get_close_matches  # noqa: PLC0415 - as above
 
             near = get_close_matches(name, self.table, n=1)

@@ -3,30 +3,125 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
-from ansible_collections.psw.ai.plugins.plugin_utils import _model_fit
+from ansible_collections.psw.ai.plugins.plugin_utils import _model_fit, _models, _targets
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 from ansible_collections.psw.ai.plugins.plugin_utils._has import usable_mib
 from ansible_collections.psw.ai.plugins.plugin_utils._preflight import current_plan
 
 from psw_cli import exits
 from psw_cli.base import Nouns, Settings, Verb
+from psw_cli.events import Run
 from psw_cli.failures import Failure
 from psw_cli.output import result, table
-from psw_cli.projects import opened
+from psw_cli.play import Job, perform
+from psw_cli.projects import alone, opened
 
-ENGINE = "ollama"
-COMMANDS = {"recommend": ("psw_cli.model:recommend", "Show which models fit into the memory of your GPU.")}
-SETTINGS = "set ollama_models in services/ollama/defaults.yml, then: psw deploy converge"
-LATER = {"list": "ask the engine on its target: podman exec ollama ollama list", "pull": SETTINGS, "remove": SETTINGS}
+if TYPE_CHECKING:
+    from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
+
+ENGINE = _models.ENGINE
+PLAYBOOK = "psw.ai.models"
+COMMANDS = {
+    "list": ("psw_cli.model:list_", "Show which models the engine has."),
+    "recommend": ("psw_cli.model:recommend", "Show which models fit into the memory of your GPU."),
+    "pull": ("psw_cli.model:pull", "Get models, and keep them."),
+    "remove": ("psw_cli.model:remove", "Remove models."),
+}
 HEADINGS = ("model", "weights", "+ context", "kept as", "+ engine", "= MiB", "fits", "what it is")
 
 
-@click.command(cls=Nouns, table=COMMANDS, later=LATER)
+@click.command(cls=Nouns, table=COMMANDS)
 def model() -> None:
     """The models of the engine."""
+
+
+def names_of(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the models of the catalogue and of the settings that begin like this, for the shell's completion."""
+    try:
+        known = {*_model_fit.known_models(), *_models.wished(opened(ctx.ensure_object(Settings)))}
+    except PswError:
+        return []  # whoever presses Tab is not told what is wrong with the project
+    return sorted(name for name in known if name.startswith(incomplete))
+
+
+@click.command("list", cls=Verb, ansible_args=True)
+@click.pass_obj
+def list_(settings: Settings) -> None:
+    """Show which models the engine has.
+
+    Asks the engine; changes nothing. A model that is wished but not there comes with the next converge.
+    """
+    project = opened(settings)
+    told, _report = _look_after(project, settings, "model-list", {})
+    wished = [_models.full_name(name) for name in _models.wished(project)]
+    found = [{**each, "wished": each["name"] in wished, "there": True} for each in told]
+    nothing = {"digest": None, "size_mib": None, "loaded": None, "loaded_mib": None}
+    found += [{"name": name, **nothing, "wished": True, "there": False} for name in wished if name not in {each["name"] for each in told}]
+    rows = [
+        (each["name"], each["size_mib"], (each["digest"] or "not there")[:12], "yes" if each["wished"] else "no", each["loaded"] or "no", each["loaded_mib"])
+        for each in found
+    ]
+    result(settings, {"models": found}, table(("model", "MiB", "digest", "wished", "loaded", "loaded MiB"), rows) if rows else "the engine has no models")
+
+
+@click.command(cls=Verb, ansible_args=True)
+@click.argument("names", metavar="MODEL...", nargs=-1, required=True, shell_complete=names_of)
+@click.pass_obj
+def pull(settings: Settings, names: tuple[str, ...]) -> None:
+    """Get models, and keep them.
+
+    A download that broke off goes on where it was. The models stand in services/ollama/defaults.yml from then on, so that every
+    converge sees to it that they are there. Models that run in a cloud are refused.
+    """
+    with alone(settings) as project:
+        _models.wished(project)  # settings that cannot be changed are an error before gigabytes come
+        told, report = _look_after(project, settings, "model-pull", {"psw_model_state": "present", "psw_model_names": list(names)})
+        noted = _models.add(project, names)
+    sizes = {each["name"]: each["size_mib"] for each in told}
+    lines = [f"{name} is there ({sizes[_models.full_name(name)]} MiB)" for name in names]
+    lines += [f"added to {_models.FILE}: {', '.join(noted)}"] if noted else []
+    result(settings, {**report, "changed": report["changed"] or bool(noted), "models": told, "added": noted}, "\n".join(lines))
+
+
+@click.command(cls=Verb, ansible_args=True)
+@click.argument("names", metavar="MODEL...", nargs=-1, required=True, shell_complete=names_of)
+@click.pass_obj
+def remove(settings: Settings, names: tuple[str, ...]) -> None:
+    """Remove models.
+
+    They go from services/ollama/defaults.yml and from the engine, with their files. The last wished model stays: psw proves with it
+    that the GPU is used.
+    """
+    with alone(settings) as project:
+        _engine(project)
+        noted = _models.remove(project, names)  # first, or a converge in between would get them again
+        told, report = _look_after(project, settings, "model-remove", {"psw_model_state": "absent", "psw_model_names": list(names)})
+    text = f"removed {', '.join(names)}" if report["changed"] or noted else f"nothing to remove: the engine has no {' and no '.join(names)}"
+    result(settings, {**report, "changed": report["changed"] or bool(noted), "models": told, "removed": noted}, text)
+
+
+def _engine(project: Project) -> None:
+    """Refuse what asks an engine that there is not yet."""
+    target = (project.plan or {"apps": {}})["apps"].get(ENGINE, {}).get("target")
+    if not target or not _targets.read(project.path).get(target, {}).get("address"):
+        hint = "deploy it with: psw app add ollama, then psw deploy converge"
+        raise Failure("not_deployed", "Ollama, which runs models, is not deployed yet", hint, exits.REFUSED)
+
+
+def _look_after(project: Project, settings: Settings, verb: str, wishes: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Run the playbook of the models; return what the engine has afterwards, and the report of the run."""
+    _engine(project)
+    project.overrides(ENGINE)  # a setting that there is not is an error with its line
+    state = Run()
+    job = Job(verb, PLAYBOOK, f"psw {verb.replace('-', ' ', 1)}", ("--extra-vars", json.dumps(wishes)), secrets=False)
+    report = perform(project, settings, job, state)
+    return next((told["psw_models"] for told in state.told.values() if "psw_models" in told), []), report
 
 
 @click.command(cls=Verb)
@@ -58,7 +153,7 @@ def recommend(settings: Settings) -> None:
         "context": asdict(context),
         "models": [{**asdict(fit), "needs_mib": fit.needs_mib, "fits": fit.fits} for fit in found],
     }
-    result(settings, data, f"{head}\n\n{table(HEADINGS, rows)}\n\nto have one: {SETTINGS}")
+    result(settings, data, f"{head}\n\n{table(HEADINGS, rows)}\n\nto have one: psw model pull MODEL")
 
 
 def _verdict(fit: _model_fit.Fit) -> str:

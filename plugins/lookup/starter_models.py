@@ -30,15 +30,14 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.psw.ai.plugins.plugin_utils import _yaml
-from ansible_collections.psw.ai.plugins.plugin_utils._catalog import ROOT
-from ansible_collections.psw.ai.plugins.plugin_utils._errors import CatalogError, PswError
+from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
+from ansible_collections.psw.ai.plugins.plugin_utils._models import starter
 
 
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[str]:  # noqa: ARG002 - Ansible passes terms, and there are none
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            return [str(name) for name in _yaml.load(ROOT / "models.yml", CatalogError).data["starter"]]
+            return starter()
         except PswError as exc:
             raise AnsibleLookupError(str(exc)) from exc

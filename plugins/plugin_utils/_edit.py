@@ -96,7 +96,7 @@ def remove_apps(tree: Any, gone: Iterable[str], left: Iterable[str]) -> list[str
     stacks = [name for name in apps if str(name).startswith("@")]
     for name in [*stacks, *gone]:
         if name in apps:
-            removed += _remove(tree, "apps", apps.index(name))
+            removed += remove_item(tree, "apps", apps.index(name))
     for name in left:
         if name not in apps:
             append(apps, name)
@@ -118,7 +118,7 @@ def append(items: Any, name: str, comment: str = "") -> None:
         items.yaml_add_eol_comment(comment, len(items) - 1, column=0)
 
 
-def _remove(tree: Any, key: str, index: int) -> list[str]:
+def remove_item(tree: Any, key: str, index: int) -> list[str]:
     """Remove from a list and return the comment on the item's own line; what stands below the item stays."""
     items = tree[key]
     tokens = items.ca.items.get(index)

@@ -247,10 +247,10 @@ def test_wrong_usage_is_answered_in_two_lines(psw, args, text):
     assert (answer.exit_code, answer.stdout, answer.stderr) == (2, "", f"error: {text}\n")
 
 
-@pytest.mark.parametrize("args", [("model", "pull", "llama")])
+@pytest.mark.parametrize("args", [("deploy", "reset", "--destroy")])
 def test_a_verb_that_is_not_built_yet_is_refused_by_name(psw_json, args):
     code, said = psw_json(*args)
-    verb = " ".join(args[:2])
+    verb = " ".join(args)
     assert (code, said["refusal"]["code"], said["refusal"]["message"]) == (3, "not_built_yet", f"psw {verb} is not built yet")
 
 

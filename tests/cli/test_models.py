@@ -1,9 +1,165 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``psw model``."""
+"""``psw model``, with this machine as target and a server that plays the engine."""
 
+import http.server
+import json
 import re
+import threading
 
 import pytest
+
+GIB = 1 << 30
+TARGETS = "schema: 1\ntargets:\n  psw-ai: {vmid: 100, address: 192.0.2.20}\n"
+
+
+class Engine(http.server.BaseHTTPRequestHandler):
+    """Has the models of the server's ``models``; what it can get is in ``library``."""
+
+    def log_message(self, *_args):
+        pass
+
+    def answer(self, *lines, status=200):
+        data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def asked(self):
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))["model"]
+
+    def do_GET(self):
+        listed = self.server.models.values() if self.path == "/api/tags" else self.server.loaded
+        self.answer({"models": list(listed)})
+
+    def do_POST(self):
+        name = self.asked()
+        self.server.pulled.append(name)
+        if name not in self.server.library:
+            self.answer({"error": "pull model manifest: file does not exist"}, status=500)
+            return
+        self.server.models[name] = {"name": name, "digest": "ab" * 32, "size": 2 * GIB}
+        self.answer({"status": "pulling ab", "digest": "sha256:ab", "total": 5, "completed": 0}, {"status": "success"})
+
+    def do_DELETE(self):
+        del self.server.models[self.asked()]
+        self.answer({})
+
+
+@pytest.fixture
+def engine(psw, project, own, tmp_path, on_this_machine):
+    """A deployed project, and the engine on its target."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine)
+    server.models = {"llama3.2:3b": {"name": "llama3.2:3b", "digest": "cd" * 32, "size": GIB}}
+    server.loaded, server.pulled, server.library = [], [], {"qwen3:8b", "tiny:latest"}
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    psw("plan", "--write")
+    (project / ".psw").mkdir(exist_ok=True)
+    (project / ".psw/targets.yml").write_text(TARGETS)
+    on_this_machine("psw-ai")
+    own(f"ollama_port: {server.server_port} # here\nollama_directory: {tmp_path}\n")
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_engines_models_are_listed_with_what_is_wished_and_where_they_lie(psw, psw_json, engine, own, project):
+    engine.models["old:1"] = {"name": "old:1", "digest": "ef" * 32, "size": 3 * GIB}
+    engine.loaded = [{"name": "llama3.2:3b", "size": 2 * GIB, "size_vram": GIB}]
+    own((project / "services/ollama/defaults.yml").read_text() + "ollama_models: [llama3.2:3b, tiny]\n")
+
+    answer = psw("model", "list")
+
+    assert [re.split(r"\s{2,}", line.strip()) for line in answer.stdout.splitlines()] == [
+        ["MODEL", "MIB", "DIGEST", "WISHED", "LOADED", "LOADED MIB"],
+        ["llama3.2:3b", "1024", "cdcdcdcdcdcd", "yes", "split", "2048"],
+        ["old:1", "3072", "efefefefefef", "no", "no", "-"],
+        ["tiny:latest", "-", "not there", "yes", "no", "-"],
+    ]
+    code, told = psw_json("model", "list")
+    assert (code, [(each["name"], each["wished"], each["there"]) for each in told["models"]]) == (
+        0,
+        [("llama3.2:3b", True, True), ("old:1", False, True), ("tiny:latest", True, False)],
+    )
+
+
+def test_a_pulled_model_is_there_and_stays_wished_and_again_nothing_changes(psw, psw_json, engine, project):
+    settings = project / "services/ollama/defaults.yml"
+
+    answer = psw("model", "pull", "qwen3:8b", "tiny")
+
+    assert answer.exit_code == 0, answer.stderr
+    assert answer.stdout == ("qwen3:8b is there (2048 MiB)\ntiny is there (2048 MiB)\nadded to services/ollama/defaults.yml: qwen3:8b, tiny\n")
+    assert set(engine.models) == {"llama3.2:3b", "qwen3:8b", "tiny:latest"}
+    text = settings.read_text()
+    assert text.endswith("ollama_models:\n  - llama3.2:3b\n  - qwen3:8b\n  - tiny\n")
+    assert " # here\n" in text
+    code, told = psw_json("model", "pull", "tiny:latest")
+    assert (code, told["changed"], told["added"]) == (0, False, [])
+    assert settings.read_text() == text
+    assert engine.pulled == ["qwen3:8b", "tiny:latest"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("gpt-oss:120b-cloud", "gpt-oss:120b-cloud runs in a cloud"), ("nope:1", "pull model manifest: file does not exist")]
+)
+def test_a_model_that_does_not_come_is_not_wished_either(psw, engine, project, name, text):
+    before = (project / "services/ollama/defaults.yml").read_text()
+
+    answer = psw("model", "pull", name)
+
+    assert (answer.exit_code, text in answer.stderr) == (1, True), answer.stderr
+    assert (project / "services/ollama/defaults.yml").read_text() == before
+    assert set(engine.models) == {"llama3.2:3b"}
+
+
+def test_a_removed_model_is_gone_and_no_longer_wished(psw, engine, project):
+    psw("model", "pull", "qwen3:8b")
+
+    answer = psw("model", "remove", "llama3.2:3b")
+
+    assert (answer.exit_code, answer.stdout) == (0, "removed llama3.2:3b\n")
+    assert set(engine.models) == {"qwen3:8b"}
+    assert (project / "services/ollama/defaults.yml").read_text().endswith("ollama_models:\n  - qwen3:8b\n")
+    assert psw("model", "remove", "llama3.2:3b").stdout == "nothing to remove: the engine has no llama3.2:3b\n"
+
+
+def test_the_model_that_proves_the_gpu_stays(psw, psw_json, engine, documented):
+    assert documented(psw("model", "remove", "llama3.2:3b").stderr)
+
+    code, told = psw_json("model", "remove", "llama3.2:3b")
+
+    assert (code, told["refusal"]["code"]) == (3, "last_model")
+    assert set(engine.models) == {"llama3.2:3b"}
+
+
+@pytest.mark.parametrize("args", [("list",), ("pull", "qwen3:8b"), ("remove", "qwen3:8b")])
+def test_an_engine_that_is_not_deployed_yet_is_told_with_the_next_step(psw, project, args):
+    answer = psw("model", *args)
+
+    assert (answer.exit_code, answer.stdout) == (3, "")
+    assert answer.stderr == ("refused: Ollama, which runs models, is not deployed yet\n  deploy it with: psw app add ollama, then psw deploy converge\n")
+
+
+def test_an_engine_that_does_not_answer_is_named(psw, engine):
+    engine.shutdown()
+    engine.server_close()
+
+    answer = psw("model", "list")
+
+    assert answer.exit_code == 1
+    assert f"Ollama does not answer at http://127.0.0.1:{engine.server_port}" in answer.stderr
+
+
+@pytest.mark.parametrize("models", ["'{{ many }}'", "['{{ one }}']", "5"])
+def test_models_that_only_ansible_could_work_out_are_changed_by_hand(psw, engine, project, own, models):
+    own((project / "services/ollama/defaults.yml").read_text() + f"ollama_models: {models}\n")
+
+    answer = psw("model", "pull", "qwen3:8b")
+
+    assert answer.exit_code == 2
+    assert "services/ollama/defaults.yml: ollama_models has to be a list of names for psw to read and change it" in answer.stderr
+    assert engine.pulled == []
 
 
 def test_models_are_recommended_by_the_recorded_memory_with_the_sum_shown(psw, psw_json, project):
