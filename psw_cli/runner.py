@@ -148,8 +148,8 @@ class _Stop:
         self._deadline = 0.0
 
     def __enter__(self) -> Self:
-        # What is ignored stays so: psw was started with nohup.
-        heard = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        # A hang-up that is ignored stays so: psw was started with nohup.
+        heard = [number for number in self.SIGNALS if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN]
         self._before = {number: signal.signal(number, self._ask) for number in heard}
         return self
 
