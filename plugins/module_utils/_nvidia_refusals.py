@@ -25,7 +25,8 @@ def refuse_other_driver(found, version):
 
 
 def _numbers(text):
-    return tuple(int(part) for part in text.partition("-")[0].split("."))
+    """Return the numbers that a version begins with; a kernel of Debian's is called 6.12.48+deb13-amd64."""
+    return tuple(map(int, re.match(r"\d+(?:\.\d+)*", text).group().split(".")))
 
 
 def refuse_kernels(found, version, least_versions):
@@ -49,6 +50,20 @@ def refuse_release(release, os_release):
             f"This machine runs Debian {here.group(1)}, and NVIDIA's repository is the one for Debian {release}.",
             "Take the driver from NVIDIA's .run file (--driver-branch 580 --driver-source run), or upgrade the node.",
         )
+
+
+def refuse_foreign_kernel(found):
+    """Raise when the running kernel is not Proxmox VE's and has no headers: psw does not choose packages for kernels that it does not know."""
+    kernel = found["kernel"]
+    if kernel.endswith("-pve") or kernel in found["headers"]:
+        return
+    raise ModuleRefusal(
+        "kernel_headers_missing",
+        f"This node runs kernel {kernel}, which is not one of Proxmox VE's, and /lib/modules/{kernel}/build, its headers, is not there, "
+        "so the driver cannot be built for it.",
+        "Boot a kernel of Proxmox VE (apt-get install proxmox-default-kernel, then reboot; proxmox-boot-tool kernel list shows those that are there) "
+        f"and run this again. To keep this one, install its headers yourself (on Debian: apt-get install linux-headers-{kernel}).",
+    )
 
 
 def refuse_headers(kernel, lacking, why):
@@ -77,6 +92,8 @@ def _lacking_headers(steps):
 
 def refuse(params, found, todo, steps):
     """Raise for the first thing that stands in the way of what is to be done; nothing is changed by looking."""
+    if todo["leave"] == REPOSITORY:
+        _nvidia_packages.simulate(found["packages"])
     if params["kernel_modules"] == NO_MODULES:
         refuse_other_driver(found, params["version"])
         return
@@ -85,6 +102,6 @@ def refuse(params, found, todo, steps):
         refuse_release(params["release"], read_text("/etc/os-release"))
     if found["nouveau"]:
         _boot_images.refuse_full()
-    if todo["leave"] == REPOSITORY:
-        _nvidia_packages.simulate(found["packages"])
+    if params["headers"] and (todo["install"] or found["kernel"] in todo["build"]):
+        refuse_foreign_kernel(found)
     refuse_headers(found["kernel"], *_lacking_headers(steps))

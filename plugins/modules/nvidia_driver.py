@@ -58,7 +58,8 @@ options:
   headers:
     description:
       - Whether to install the headers of every installed Proxmox VE kernel, so that modules can be built for it.
-      - A kernel whose headers no package source has is a refusal (C(kernel_headers_missing)).
+      - A kernel whose headers no package source has is a refusal (C(kernel_headers_missing)), and so is a running kernel
+        that is not one of Proxmox VE's and has no headers.
     type: bool
     default: false
   release:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import Refusal
@@ -22,8 +23,8 @@ def version_key(version: str) -> tuple[int, ...]:
 
 
 def kernel_series(kernel: str) -> tuple[int, ...]:
-    """Return the series of a kernel release: 6.17.2-1-pve is (6, 17)."""
-    return tuple(int(part) for part in kernel.partition("-")[0].split(".")[:2])
+    """Return the series of a kernel release: 6.17.2-1-pve is (6, 17), and 6.12+deb13-amd64 is (6, 12)."""
+    return tuple(map(int, re.findall(r"\d+", kernel)[:2]))
 
 
 def least_version(branch: Mapping[str, Any], kernel: str) -> str | None:

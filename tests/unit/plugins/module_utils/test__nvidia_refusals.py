@@ -8,10 +8,17 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia, _nvidia_change, _nvidia_job, _nvidia_packages, _packages
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._nvidia_refusals import refuse_headers, refuse_kernels, refuse_other_driver, refuse_release
+from ansible_collections.psw.ai.plugins.module_utils._nvidia_refusals import (
+    refuse_foreign_kernel,
+    refuse_headers,
+    refuse_kernels,
+    refuse_other_driver,
+    refuse_release,
+)
 from ansible_collections.psw.ai.plugins.modules import nvidia_driver
 
 KERNEL, NEXT, LEFT = "6.17.2-1-pve", "7.1.1-1-pve", "6.8.12-1-pve"
+DEBIANS = "6.12.48+deb13-amd64"
 VERSION = "580.159.04"
 NONE = {"version": None, "flavour": None}
 FRESH = {
@@ -28,7 +35,10 @@ PARAMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("version", "kernels"), [("580.126.09", [KERNEL]), ("580.142", [KERNEL, "7.0.2-6-pve"]), (VERSION, ["7.4.0-1-pve"])])
+@pytest.mark.parametrize(
+    ("version", "kernels"),
+    [("580.126.09", [KERNEL, DEBIANS, "6.12-amd64"]), ("580.142", [KERNEL, "7.0.2-6-pve"]), (VERSION, ["7.4.0-1-pve"])],
+)
 def test_a_version_that_builds_on_all_installed_kernels_is_let_pass(version, kernels):
     refuse_kernels({"modules": dict.fromkeys(kernels, NONE)}, version, {"7.0": "580.142", "7.1": VERSION})
 
@@ -37,6 +47,18 @@ def test_a_kernel_that_waits_for_the_next_boot_counts_when_a_version_is_too_old(
     found = {"modules": {KERNEL: NONE, NEXT: NONE}}
     with pytest.raises(ModuleRefusal, match=r"580\.142 does not build on kernel 7\.1\.1-1-pve, which is installed; 580\.159\.04 is the first that does"):
         refuse_kernels(found, "580.142", {"7.0": "580.142", "7.1": VERSION})
+
+
+@pytest.mark.parametrize(("kernel", "headers"), [(KERNEL, []), (DEBIANS, [DEBIANS])], ids=["Proxmox VE's, for which psw gets them", "with headers"])
+def test_a_kernel_for_which_a_module_can_be_built_is_let_pass(kernel, headers):
+    refuse_foreign_kernel({"kernel": kernel, "headers": headers})
+
+
+def test_a_kernel_of_debian_without_headers_is_named_with_both_ways_out():
+    with pytest.raises(ModuleRefusal, match=r"runs kernel 6\.12\.48\+deb13-amd64, which is not one of Proxmox VE's") as raised:
+        refuse_foreign_kernel({"kernel": DEBIANS, "headers": [KERNEL]})
+    assert "apt-get install proxmox-default-kernel" in raised.value.refusal["hint"]
+    assert "apt-get install linux-headers-6.12.48+deb13-amd64" in raised.value.refusal["hint"]
 
 
 def test_libraries_that_would_not_fit_the_node_are_not_installed():
@@ -73,9 +95,11 @@ def test_packages_for_another_debian_release_are_refused():
     [
         ({**FRESH, "modules": {KERNEL: NONE, NEXT: NONE}}, {"least_versions": {"7.1": "580.178.04"}}, "driver_too_old_for_kernel"),
         ({**FRESH, "modules": {KERNEL: NONE, LEFT: NONE}}, {}, "kernel_headers_missing"),
+        ({**FRESH, "kernel": DEBIANS, "modules": {DEBIANS: NONE, KERNEL: NONE}}, {"least_versions": {"7.0": "580.142"}}, "kernel_headers_missing"),
         ({**FRESH, "nouveau": ["0000:01:00.0"]}, {}, "boot_full"),
         (FRESH, {"source": "nvidia_repo", "release": "0"}, "wrong_debian_release"),
         (PACKAGED, {}, "driver_packages_needed"),
+        ({**PACKAGED, "modules": {}}, {"kernel_modules": "none"}, "driver_packages_needed"),
         (PACKAGED, {"source": "nvidia_repo", "version": "590.48.01"}, "driver_change_unconfirmed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

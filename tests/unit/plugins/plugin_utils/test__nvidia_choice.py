@@ -54,7 +54,15 @@ def test_the_driver_comes_from_the_catalogue():
 
 @pytest.mark.parametrize(
     ("kernel", "least"),
-    [("6.14.8-2-pve", None), ("6.17.2-1-pve", None), ("7.0.2-6-pve", "580.142"), ("7.1.1-1-pve", "580.159.04"), ("7.4.0-1-pve", "580.159.04")],
+    [
+        ("6.12.48+deb13-amd64", None),
+        ("7.2+deb14-amd64", "580.159.04"),
+        ("6.14.8-2-pve", None),
+        ("6.17.2-1-pve", None),
+        ("7.0.2-6-pve", "580.142"),
+        ("7.1.1-1-pve", "580.159.04"),
+        ("7.4.0-1-pve", "580.159.04"),
+    ],
 )
 def test_newer_kernels_need_newer_point_releases(kernel, least):
     assert least_version(CATALOGUE["nvidia"]["branches"]["580"], kernel) == least
