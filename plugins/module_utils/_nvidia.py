@@ -85,17 +85,21 @@ def _held_by_nouveau(directory):
 
 
 def plan(found, version, kernel_modules, source):
-    """Return {leave, install, build, load}: the source to leave first, whether to run NVIDIA's installer, the kernels to build for, whether to load."""
+    """Return what there is to do: the source to leave, whether to run NVIDIA's installer, kernels to build for, whether to load, whether to link libraries.
+
+    Packages that are complete bring no libraries back that somebody hid behind others: the names that programs load are linked anew.
+    """
     wanted = {"version": version, "flavour": kernel_modules}
     leave = found["source"] if found["source"] not in (None, source) else None
     install = source == RUN and (found["userspace"] != version or leave is not None)
+    link = source == REPOSITORY and found["userspace"] != version
     if kernel_modules == NO_MODULES:
-        return {"leave": leave, "install": install, "build": [], "load": False}
+        return {"leave": leave, "install": install, "build": [], "load": False, "link": link}
     install = install or (source == RUN and found["modules"].get(found["kernel"]) != wanted)
     # NVIDIA's installer builds for the running kernel itself.
     others = [name for name in found["modules"] if not (install and name == found["kernel"])]
     build = [name for name in others if install or leave or found["modules"][name] != wanted]
-    return {"leave": leave, "install": install, "build": build, "load": found["loaded"] is None}
+    return {"leave": leave, "install": install, "build": build, "load": found["loaded"] is None, "link": link}
 
 
 def state(found):

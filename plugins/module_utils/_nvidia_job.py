@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _boot_images, _nvidia, _nvidia_install, _nvidia_packages
+from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _boot_images, _nvidia, _nvidia_install, _nvidia_packages, _nvidia_strays
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
 from ansible_collections.psw.ai.plugins.module_utils import _steps as plan_steps
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
@@ -54,7 +54,7 @@ def tools_first(steps):
 
 def driver_diff(found, todo, version, kernel_modules, source):
     """Return the diff of the driver itself, as a list that is empty when it stays."""
-    if not (todo["leave"] or todo["install"] or todo["build"]):
+    if not (todo["leave"] or todo["install"] or todo["build"] or todo["link"]):
         return []
     kernels = [] if kernel_modules == _nvidia.NO_MODULES else list(found["modules"])
     after = _nvidia.describe(version, kernel_modules, kernels, source)
@@ -77,6 +77,8 @@ def _driver(params, found, installer):
     if todo["install"]:
         _nvidia_install.install(installer, _nvidia_install.options(kernel_modules, found["loaded"] is not None, params["cache"]))
         _nvidia_install.remove(installer)
+    if todo["link"]:
+        _nvidia_strays.link(version)
     for kernel in todo["build"]:
         _nvidia_install.build(version, kernel)
     if todo["load"] and not found["nouveau"]:

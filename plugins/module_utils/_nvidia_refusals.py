@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia_packages, _packages
+from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia_packages, _nvidia_strays, _packages
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._nvidia import NO_MODULES, REPOSITORY
@@ -92,10 +92,13 @@ def _lacking_headers(steps):
 
 def refuse(params, found, todo, steps):
     """Raise for the first thing that stands in the way of what is to be done; nothing is changed by looking."""
+    in_a_container = params["kernel_modules"] == NO_MODULES
+    if in_a_container:
+        refuse_other_driver(found, params["version"])
     if todo["leave"] == REPOSITORY:
         _nvidia_packages.simulate(found["packages"])
-    if params["kernel_modules"] == NO_MODULES:
-        refuse_other_driver(found, params["version"])
+    _nvidia_strays.refuse(params, found, todo)
+    if in_a_container:
         return
     refuse_kernels(found, params["version"], params["least_versions"])
     if params["source"] == REPOSITORY:

@@ -15,6 +15,8 @@ description:
     or from packages of a signed repository; leaves the one for the other without removing anything else.
   - On a host, its kernel modules are built by DKMS for every installed kernel, not only for the running one, and loaded.
   - In a container, which shares the host's kernel, only the libraries and programs are installed.
+  - Libraries of a newer driver that would win over those of O(version), and that do not go with their source, are a refusal
+    (C(other_driver_libraries)) that names them.
   - Does nothing, and needs no network, when the version is there.
 author: the psw authors (@psw-ai)
 extends_documentation_fragment: [psw.ai.attributes]

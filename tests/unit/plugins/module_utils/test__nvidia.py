@@ -59,7 +59,7 @@ def test_the_licence_tells_the_flavour(licence, flavour):
     assert flavour_of(licence) == flavour
 
 
-NOTHING = {"leave": None, "install": False, "build": [], "load": False}
+NOTHING = {"leave": None, "install": False, "build": [], "load": False, "link": False}
 PACKAGED = {"source": "nvidia_repo", "packages": ["libcuda1", "nvidia-kernel-open-dkms"]}
 
 
@@ -87,7 +87,8 @@ def test_only_what_is_missing_is_planned_with_nvidias_installer(found, kernel_mo
     ("found", "kernel_modules", "todo"),
     [
         (machine(**PACKAGED), "open", NOTHING),
-        (machine(**FRESH), "open", {**NOTHING, "build": [KERNEL], "load": True}),
+        (machine(**FRESH), "open", {**NOTHING, "build": [KERNEL], "load": True, "link": True}),
+        (machine(**PACKAGED, modules={}, userspace="580.142"), "none", {**NOTHING, "link": True}),
         (machine(**PACKAGED, modules={KERNEL: OPEN, NEXT: NONE}), "open", {**NOTHING, "build": [NEXT]}),
         (machine(), "open", {**NOTHING, "leave": "run", "build": [KERNEL]}),
         (machine(modules={}), "none", {**NOTHING, "leave": "run"}),

@@ -6,7 +6,7 @@
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia, _nvidia_change, _nvidia_job, _nvidia_packages, _packages
+from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia, _nvidia_change, _nvidia_job, _nvidia_packages, _nvidia_strays, _packages
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._nvidia_refusals import (
     refuse_foreign_kernel,
@@ -100,6 +100,7 @@ def test_packages_for_another_debian_release_are_refused():
         (FRESH, {"source": "nvidia_repo", "release": "0"}, "wrong_debian_release"),
         (PACKAGED, {}, "driver_packages_needed"),
         ({**PACKAGED, "modules": {}}, {"kernel_modules": "none"}, "driver_packages_needed"),
+        ({**PACKAGED, "modules": {}, "userspace": "590.48.01"}, {"kernel_modules": "none", "source": "nvidia_repo"}, "other_driver_libraries"),
         (PACKAGED, {"source": "nvidia_repo", "version": "590.48.01"}, "driver_change_unconfirmed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -113,6 +114,7 @@ def test_check_mode_refuses_what_a_real_run_refuses(monkeypatch, found, params, 
     monkeypatch.setattr(_nvidia_change, "containers", list)
     monkeypatch.setattr(_boot_images, "refuse_full", full)
     monkeypatch.setattr(_nvidia_packages, "simulate", lambda _packages: _nvidia_packages.refuse_losses("Remv pve-manager [9.1]\n"))
+    monkeypatch.setattr(_nvidia_strays, "newer", lambda _version: {"/usr/lib/libcuda.so.590.48.01": "590.48.01"} if code == "other_driver_libraries" else {})
     monkeypatch.setattr(_packages, "unknown", lambda names: (names, ""))
     monkeypatch.setattr(_nvidia_job, "carry_out", lambda *_: pytest.fail("something was changed"))
     if code == "driver_change_unconfirmed":
