@@ -89,10 +89,18 @@ def _devices(root, record, addresses=None):
     return {path: device(root, path) for path in devices_of(record, addresses)}
 
 
+def _gpus(machine):
+    return [{**gpu, "devices": _gpu.own_nodes(machine, gpu)} for gpu in _gpu.find_gpus(machine)]
+
+
 def target_facts(record, root="/", addresses=None):
     """Return what a target has of its node's GPU: of the cards with these addresses, by default of all."""
     own = record[record["vendor"]]
-    facts = {"devices": _devices(root, record, addresses), "groups": parse_groups(_gpu_sysfs.read_text(os.path.join(root, "etc/group")))}
+    facts = {
+        "gpus": _gpus(_gpu_sysfs.read_machine(root)),  # a container sees the node's PCI bus
+        "devices": _devices(root, record, addresses),
+        "groups": parse_groups(_gpu_sysfs.read_text(os.path.join(root, "etc/group"))),
+    }
     if record["vendor"] == "nvidia":
         library = os.path.realpath(os.path.join(root, _nvidia.LIBRARY))
         facts["loaded"] = _nvidia.parse_loaded(_gpu_sysfs.read_text(os.path.join(root, "proc/driver/nvidia/version")))[0]
@@ -108,7 +116,7 @@ def node_facts(record, root="/"):
     machine = _gpu_sysfs.read_machine(root)
     own = record[record["vendor"]]
     facts = {
-        "gpus": [{**gpu, "devices": _gpu.own_nodes(machine, gpu)} for gpu in _gpu.find_gpus(machine)],
+        "gpus": _gpus(machine),
         "secure_boot": _gpu_text.secure_boot_state(machine["efi"], machine["secure_boot"], machine["shim_state"]),
         "devices": _devices(root, record),
         "groups": parse_groups(_gpu_sysfs.read_text(os.path.join(root, "etc/group"))),

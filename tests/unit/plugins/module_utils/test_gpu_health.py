@@ -109,12 +109,12 @@ def amd_node():
 
 def nvidia_target():
     node = nvidia_node()
-    same = {key: node[key] for key in ("devices", "toolkit", "cdi")}
+    same = {key: node[key] for key in ("gpus", "devices", "toolkit", "cdi")}
     return {**same, "groups": {"video": 44}, "loaded": VERSION, "userspace": VERSION, "uvm_major": 511}
 
 
 def amd_target():
-    return {"devices": amd_node()["devices"], "groups": {"render": 993, "video": 44}}
+    return {"gpus": amd_node()["gpus"], "devices": amd_node()["devices"], "groups": {"render": 993, "video": 44}}
 
 
 SCENES = {
@@ -180,6 +180,18 @@ FAULTS = [
     ("an AMD node", "the card moved", {"gpus.0.address": ELSEWHERE, "kfd": {ELSEWHERE: "gfx1100"}}, ["card_moved"]),
     ("an NVIDIA target", "the libraries are a point release off", {"userspace": OTHER, "cdi.absent": ["/x"]}, ["userspace_version"]),
     ("an NVIDIA target", "a device is not passed through", {"devices./dev/nvidia-uvm": None}, ["device_missing"]),
+    (
+        "an NVIDIA target",
+        "its card has another name and is passed through under that",
+        {"gpus": [gpu(CARD, devices=["/dev/nvidia1"])], "devices./dev/nvidia0": None},
+        [],
+    ),
+    (
+        "an NVIDIA target",
+        "its card has another name and is not passed through",
+        {"gpus": [gpu(CARD, devices=[])], "devices./dev/nvidia0": None},
+        ["device_missing"],
+    ),
     ("an NVIDIA target", "a device is root's alone", {"devices./dev/nvidia0.mode": 0o660}, ["device_closed"]),
     ("an NVIDIA target", "the CDI spec is of another driver", {"cdi.specs": {SPEC_PATH: SPEC.replace(VERSION, OTHER)}}, ["cdi_stale"]),
     ("an NVIDIA target", "the node's module was loaded again", {"uvm_major": 509}, ["device_stale"]),
