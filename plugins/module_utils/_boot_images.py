@@ -7,17 +7,57 @@ from __future__ import annotations
 
 import glob
 import os
+import struct
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
 _PROGRAM = "/usr/sbin/update-initramfs"
 _MIB = 1024 * 1024
+_PARTITIONS, _DISKS = "/etc/kernel/proxmox-boot-uuids", "/dev/disk/by-uuid"  # where proxmox-boot-tool copies images to, when it is in use
+_GROWTH = 16 * _MIB  # there images are overwritten where they lie, so what counts is how much larger the rebuilt ones may be
+_HEAD = 64 * 1024
+_UNKNOWN = 0xFFFFFFFF
 _WAY_OUT = "Remove kernels that you no longer boot (apt-get purge proxmox-kernel-VERSION-pve-signed; not the one of uname -r), then run this again"
 
 
-def refuse_full(boot="/boot", program=_PROGRAM):
-    """Raise when /boot has no room for a rebuilt image: each is written beside the old one before it takes its place."""
+def fat_free(head):
+    """Return the bytes that are free on a FAT32 file system, going by its first sectors; None when they do not tell."""
+    if len(head) < _HEAD or head[82:87] != b"FAT32":
+        return None
+    sector, per_cluster, at = struct.unpack_from("<HB", head, 11) + struct.unpack_from("<H", head, 48)
+    info = head[sector * at :][:512]
+    if len(info) < 512 or info[:4] != b"RRaA" or info[484:488] != b"rrAa":  # noqa: PLR2004 - a sector
+        return None
+    (free,) = struct.unpack_from("<I", info, 488)
+    return None if free == _UNKNOWN else free * per_cluster * sector
+
+
+def _read_head(path):
+    """Return the first sectors of a partition, which is mounted only while images are copied; nothing when there is no reading it."""
+    try:
+        with open(path, "rb") as disk:
+            return disk.read(_HEAD)
+    except OSError:
+        return b""
+
+
+def _refuse_full_partitions(partitions, disks):
+    """Raise when a partition that the node boots from has no room for larger images: a copy that is cut off there does not boot."""
+    for uuid in (read_text(partitions) or "").split():
+        there = fat_free(_read_head(os.path.join(disks, uuid)))
+        if there is not None and there < _GROWTH:
+            raise ModuleRefusal(
+                "boot_full",
+                f"The boot partition {uuid} of proxmox-boot-tool is full: {there // _MIB} MiB are free, and rebuilding the boot images without nouveau "
+                f"may need {_GROWTH // _MIB} MiB.",
+                f"{_WAY_OUT}.",
+            )
+
+
+def refuse_full(boot="/boot", program=_PROGRAM, partitions=_PARTITIONS, disks=_DISKS):
+    """Raise when there is no room for rebuilt images: in /boot each is written beside the old one before it takes its place."""
     if not os.path.exists(program):
         return
     needed = max((os.path.getsize(path) for path in glob.glob(os.path.join(boot, "initrd.img-*"))), default=0)
@@ -29,6 +69,7 @@ def refuse_full(boot="/boot", program=_PROGRAM):
             f"{boot} is full: {there // _MIB} MiB are free, and rebuilding the boot images without nouveau needs {needed // _MIB + 1} MiB.",
             f"{_WAY_OUT}.",
         )
+    _refuse_full_partitions(partitions, disks)
 
 
 def rebuild():
@@ -37,4 +78,9 @@ def rebuild():
         try:
             run([_PROGRAM, "-u", "-k", "all"], doing="rebuilding the boot images without nouveau")
         except PswModuleError as exc:
-            raise PswModuleError(f"{exc}\nIf there was no space left: {_WAY_OUT}. The node still boots its old images, with nouveau") from exc
+            copies = (
+                " Do not reboot before proxmox-boot-tool refresh succeeds: a copy on a boot partition may be cut off"
+                if os.path.exists(_PARTITIONS)
+                else " The node still boots its old images, with nouveau"
+            )
+            raise PswModuleError(f"{exc}\nIf there was no space left: {_WAY_OUT}.{copies}") from exc

@@ -3,11 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Replacing a driver, leaving its source, and rebuilding boot images: said and checked before anything is removed."""
 
+import contextlib
 import os
+import struct
 
 import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia_job
-from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._nvidia_change import containers, describe, refuse
 from ansible_collections.psw.ai.plugins.module_utils._nvidia_packages import refuse_losses
 from ansible_collections.psw.ai.plugins.module_utils._steps import Step
@@ -82,6 +84,57 @@ def test_a_full_boot_partition_is_found_before_anything_is_changed(tmp_path):
 def test_a_boot_partition_with_room_is_let_pass(tmp_path):
     (tmp_path / "initrd.img-6.17.2-1-pve").write_bytes(b"image")
     _boot_images.refuse_full(str(tmp_path), program=__file__)
+
+
+def boot_partition(clusters, name=b"FAT32   "):
+    """Return the first sectors of a FAT32 file system as mkfs.vfat makes it, with 4 KiB clusters of which so many are free."""
+    head = bytearray(64 * 1024)
+    struct.pack_into("<HB", head, 11, 512, 8)
+    struct.pack_into("<H", head, 48, 1)
+    head[82:90] = name
+    head[512:516], head[996:1000] = b"RRaA", b"rrAa"
+    struct.pack_into("<I", head, 1000, clusters)
+    return bytes(head)
+
+
+@pytest.mark.parametrize(
+    ("head", "free"),
+    [
+        (boot_partition(4096), 16 << 20),
+        (boot_partition(0), 0),
+        (boot_partition(0xFFFFFFFF), None),
+        (boot_partition(0, b"FAT16   "), None),
+        (boot_partition(0).replace(b"rrAa", b"????"), None),
+        (boot_partition(0)[:600], None),
+        (b"", None),
+    ],
+    ids=["room", "none", "not counted", "FAT16", "another sector", "cut off", "no partition"],
+)
+def test_the_room_on_a_boot_partition_is_read_without_mounting_it(head, free):
+    assert _boot_images.fat_free(head) == free
+
+
+@pytest.mark.parametrize(("clusters", "refused"), [(4095, True), (4096, False)])
+def test_a_full_boot_partition_of_proxmox_boot_tool_is_found_as_well(tmp_path, clusters, refused):
+    (tmp_path / "uuids").write_text("GONE-0000\nA1B2-C3D4\n", encoding="ascii")
+    (tmp_path / "A1B2-C3D4").write_bytes(boot_partition(clusters))
+    expected = pytest.raises(ModuleRefusal, match=r"partition A1B2-C3D4 of proxmox-boot-tool is full: 15 MiB are free, .*may need 16 MiB\.; Remove kernels")
+    with expected if refused else contextlib.nullcontext():
+        _boot_images.refuse_full(str(tmp_path), program=__file__, partitions=str(tmp_path / "uuids"), disks=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("partitions", "said"), [("uuids", "Do not reboot before proxmox-boot-tool refresh succeeds"), ("none", "The node still boots its old images")]
+)
+def test_images_that_could_not_be_rebuilt_say_what_the_node_boots_now(tmp_path, monkeypatch, partitions, said):
+    (tmp_path / "uuids").touch()
+    program = tmp_path / "update-initramfs"
+    program.write_text("#!/bin/sh\necho 'cp: No space left on device' >&2\nexit 1\n", encoding="ascii")
+    program.chmod(0o755)
+    monkeypatch.setattr(_boot_images, "_PROGRAM", str(program))
+    monkeypatch.setattr(_boot_images, "_PARTITIONS", str(tmp_path / partitions))
+    with pytest.raises(PswModuleError, match=rf"(?s)No space left on device.*{said}"):
+        _boot_images.rebuild()
 
 
 def ops(steps):
