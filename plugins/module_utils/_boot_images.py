@@ -14,6 +14,7 @@ from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
 _PROGRAM = "/usr/sbin/update-initramfs"
+_WHAT = "rebuilding the boot images without the kernel's own driver"
 _MIB = 1024 * 1024
 _PARTITIONS, _DISKS = "/etc/kernel/proxmox-boot-uuids", "/dev/disk/by-uuid"  # where proxmox-boot-tool copies images to, when it is in use
 _GROWTH = 16 * _MIB  # there images are overwritten where they lie, so what counts is how much larger the rebuilt ones may be
@@ -50,8 +51,7 @@ def _refuse_full_partitions(partitions, disks):
         if there is not None and there < _GROWTH:
             raise ModuleRefusal(
                 "boot_full",
-                f"The boot partition {uuid} of proxmox-boot-tool is full: {there // _MIB} MiB are free, and rebuilding the boot images without nouveau "
-                f"may need {_GROWTH // _MIB} MiB.",
+                f"The boot partition {uuid} of proxmox-boot-tool is full: {there // _MIB} MiB are free, and {_WHAT} may need {_GROWTH // _MIB} MiB.",
                 f"{_WAY_OUT}.",
             )
 
@@ -66,7 +66,7 @@ def refuse_full(boot="/boot", program=_PROGRAM, partitions=_PARTITIONS, disks=_D
     if there < needed:
         raise ModuleRefusal(
             "boot_full",
-            f"{boot} is full: {there // _MIB} MiB are free, and rebuilding the boot images without nouveau needs {needed // _MIB + 1} MiB.",
+            f"{boot} is full: {there // _MIB} MiB are free, and {_WHAT} needs {needed // _MIB + 1} MiB.",
             f"{_WAY_OUT}.",
         )
     _refuse_full_partitions(partitions, disks)
@@ -76,11 +76,11 @@ def rebuild():
     """Rebuild the images of all kernels; update-initramfs copies them to where the node boots from."""
     if os.path.exists(_PROGRAM):
         try:
-            run([_PROGRAM, "-u", "-k", "all"], doing="rebuilding the boot images without nouveau")
+            run([_PROGRAM, "-u", "-k", "all"], doing=_WHAT)
         except PswModuleError as exc:
             copies = (
                 " Do not reboot before proxmox-boot-tool refresh succeeds: a copy on a boot partition may be cut off"
                 if os.path.exists(_PARTITIONS)
-                else " The node still boots its old images, with nouveau"
+                else " The node still boots its old images, with that driver"
             )
             raise PswModuleError(f"{exc}\nIf there was no space left: {_WAY_OUT}.{copies}") from exc

@@ -16,6 +16,7 @@ RUN, REPOSITORY = "run", "nvidia_repo"  # where a driver may come from: NVIDIA's
 LIBRARY = "usr/lib/x86_64-linux-gnu/libcuda.so.1"
 UNINSTALLER = "usr/bin/nvidia-uninstall"
 NO_MODULES = "none"
+_KERNELS_OWN = ("nouveau", "nova_core", "nova")  # drivers for NVIDIA's cards that come with the kernel and take them first
 NONE = {"version": None, "flavour": None}
 # What a driver consists of as packages. The container toolkit is not the driver.
 _PACKAGES = ("nvidia-*", "libnvidia-*", "libcuda1", "libcudadebugger1", "cuda-drivers*", "firmware-nvidia-*", "xserver-xorg-video-nvidia*")
@@ -46,7 +47,7 @@ def flavour_of(licence):
 
 
 def look(root="/"):
-    """Return what is installed: userspace version, modules per kernel, what is loaded, and what nouveau holds."""
+    """Return what is installed: userspace version, modules per kernel, what is loaded, and what the kernel's own driver holds."""
 
     def at(path):
         return os.path.join(root, path)
@@ -73,15 +74,19 @@ def look(root="/"):
         "headers": [name for name in kernels if os.path.isdir(at(os.path.join("lib/modules", name, "build")))],
         "loaded": loaded,
         "loaded_flavour": flavour,
-        "nouveau": _held_by_nouveau(at("sys/bus/pci/drivers/nouveau")),
+        "held": _held(at("sys/bus/pci/drivers")),
     }
 
 
-def _held_by_nouveau(directory):
-    try:
-        return sorted(name for name in os.listdir(directory) if ":" in name)
-    except OSError:
-        return []
+def _held(directory):
+    """Return {address: driver} of the cards that one of the kernel's own drivers has."""
+    found = {}
+    for driver in _KERNELS_OWN:
+        try:
+            found.update({name: driver for name in sorted(os.listdir(os.path.join(directory, driver))) if ":" in name})
+        except OSError:
+            continue
+    return found
 
 
 def plan(found, version, kernel_modules, source):
@@ -111,8 +116,9 @@ def reboot_reason(found, version, kernel_modules):
     """Say why only a reboot makes this driver work; an empty text when none is needed."""
     if kernel_modules == NO_MODULES:
         return ""
-    if found["nouveau"] and found["loaded"] is None:
-        return f"The nouveau driver holds {', '.join(found['nouveau'])}; it is switched off from the next boot on."
+    if found["held"] and found["loaded"] is None:
+        holders = " and ".join(sorted(set(found["held"].values())))
+        return f"The {holders} driver holds {', '.join(found['held'])}; it is switched off from the next boot on."
     loaded = (found["loaded"], found["loaded_flavour"])
     if found["loaded"] is not None and loaded != (version, kernel_modules):
         return f"NVIDIA driver {version} ({kernel_modules} kernel modules) is installed, but {loaded[0]} ({loaded[1]}) is still loaded."

@@ -81,7 +81,7 @@ def _driver(params, found, installer):
         _nvidia_strays.link(version)
     for kernel in todo["build"]:
         _nvidia_install.build(version, kernel)
-    if todo["load"] and not found["nouveau"]:
+    if todo["load"] and not found["held"]:
         _nvidia_install.load()
 
 
@@ -91,10 +91,10 @@ def carry_out(params, keys, steps, found):
     todo = _nvidia.plan(found, version, kernel_modules, source)
     restarts = {entry["path"]: entry["restart"] for entry in params["files"]}
     repository, packages, late = split(steps, restarts)
-    nouveau = bool(found["nouveau"]) and kernel_modules != _nvidia.NO_MODULES
+    held = bool(found["held"]) and kernel_modules != _nvidia.NO_MODULES
     plan_steps.carry_out(keys, _apt_keys.DOERS)
     perform(repository)
-    installer = None if nouveau else _installer(params, todo)
+    installer = None if held else _installer(params, todo)
     try:
         if todo["leave"]:
             wanted = next((step.args["names"] for step in packages if step.op == "install"), [])
@@ -102,9 +102,9 @@ def carry_out(params, keys, steps, found):
                 _nvidia_packages.fetch(wanted)
             _nvidia_packages.leave(todo["leave"], found["packages"])
         perform(tools_first(packages))
-        if nouveau:
+        if held:
             _boot_images.rebuild()
-        if not (nouveau and source == _nvidia.RUN):  # NVIDIA's installer refuses to run beside nouveau
+        if not (held and source == _nvidia.RUN):  # NVIDIA's installer refuses to run beside nouveau
             _driver(params, _nvidia.look(), installer)
     except PswModuleError as exc:
         raise PswModuleError(f"{exc}\n{_nvidia.what_is_there(_nvidia.look())}") from exc

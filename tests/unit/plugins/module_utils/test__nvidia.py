@@ -9,6 +9,7 @@ import http.server
 import threading
 
 import pytest
+from ansible_collections.psw.ai.plugins.module_utils import _nvidia
 from ansible_collections.psw.ai.plugins.module_utils import _nvidia_install as installer
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._nvidia import (
@@ -20,6 +21,7 @@ from ansible_collections.psw.ai.plugins.module_utils._nvidia import (
     reboot_reason,
     what_is_there,
 )
+from ansible_collections.psw.ai.plugins.module_utils._programs import Done
 
 KERNEL, NEXT = "6.17.2-1-pve", "6.17.4-1-pve"
 VERSION = "580.159.04"
@@ -32,7 +34,7 @@ LOADED_PROPRIETARY = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.142  T
 def machine(**found):
     return {
         "kernel": KERNEL, "userspace": VERSION, "source": "run", "packages": [], "modules": {KERNEL: OPEN}, "headers": [KERNEL],
-        "loaded": VERSION, "loaded_flavour": "open", "nouveau": [], **found,
+        "loaded": VERSION, "loaded_flavour": "open", "held": {}, **found,
     }  # fmt: skip
 
 
@@ -110,11 +112,21 @@ def test_a_run_that_failed_says_what_it_leaves_behind(found, said):
     assert what_is_there(found) == f"{said}; run the same command again once the cause is gone."
 
 
-HELD = machine(**FRESH, nouveau=["0000:01:00.0"])
+HELD = machine(**FRESH, held={"0000:01:00.0": "nouveau"})
 
 
 def test_a_card_that_nouveau_holds_needs_a_reboot():
     assert reboot_reason(HELD, VERSION, "open") == "The nouveau driver holds 0000:01:00.0; it is switched off from the next boot on."
+
+
+def test_cards_that_one_of_the_kernels_own_drivers_has_are_found_with_its_name(tmp_path, monkeypatch):
+    for driver, address in (("nova_core", "0000:01:00.0"), ("nouveau", "0000:02:00.0"), ("vfio-pci", "0000:03:00.0")):
+        (tmp_path / "sys/bus/pci/drivers" / driver / address).mkdir(parents=True)
+        (tmp_path / "sys/bus/pci/drivers" / driver / "new_id").touch()
+    monkeypatch.setattr(_nvidia, "run_together", lambda *questions: [Done(0, "", "")] * len(questions))
+    found = _nvidia.look(tmp_path)
+    assert found["held"] == {"0000:02:00.0": "nouveau", "0000:01:00.0": "nova_core"}
+    assert reboot_reason(found, VERSION, "open").startswith("The nouveau and nova_core driver holds 0000:02:00.0, 0000:01:00.0;")
 
 
 def test_nouveau_is_the_nodes_business_and_not_a_containers():

@@ -23,7 +23,7 @@ VERSION = "580.159.04"
 NONE = {"version": None, "flavour": None}
 FRESH = {
     "kernel": KERNEL, "userspace": None, "source": None, "packages": [], "modules": {KERNEL: NONE}, "headers": [KERNEL],
-    "loaded": None, "loaded_flavour": None, "nouveau": [],
+    "loaded": None, "loaded_flavour": None, "held": {},
 }  # fmt: skip
 PACKAGED = {
     **FRESH, "userspace": VERSION, "source": "nvidia_repo", "packages": ["libcuda1"], "modules": {KERNEL: {"version": VERSION, "flavour": "open"}},
@@ -96,7 +96,7 @@ def test_packages_for_another_debian_release_are_refused():
         ({**FRESH, "modules": {KERNEL: NONE, NEXT: NONE}}, {"least_versions": {"7.1": "580.178.04"}}, "driver_too_old_for_kernel"),
         ({**FRESH, "modules": {KERNEL: NONE, LEFT: NONE}}, {}, "kernel_headers_missing"),
         ({**FRESH, "kernel": DEBIANS, "modules": {DEBIANS: NONE, KERNEL: NONE}}, {"least_versions": {"7.0": "580.142"}}, "kernel_headers_missing"),
-        ({**FRESH, "nouveau": ["0000:01:00.0"]}, {}, "boot_full"),
+        ({**FRESH, "held": {"0000:01:00.0": "nouveau"}}, {}, "boot_full"),
         (FRESH, {"source": "nvidia_repo", "release": "0"}, "wrong_debian_release"),
         (PACKAGED, {}, "driver_packages_needed"),
         ({**PACKAGED, "modules": {}}, {"kernel_modules": "none"}, "driver_packages_needed"),
