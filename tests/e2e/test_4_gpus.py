@@ -22,6 +22,11 @@ VERSION = "580.159.04"
 OLDER_PACKAGE = nvidia_packages.VERSIONS[0]
 REPOSITORY_LEFT = ["nvidia-container-toolkit.asc", "nvidia-container-toolkit.sources"]  # the driver's own is gone
 LEFT = "/lib/modules/6.8.12-1-pve"  # a kernel of Proxmox VE 8, for which a node of release 9 is offered no headers
+# Makes the head of a FAT32 file system, of 4 KiB clusters, that counts no free ones.
+FULL_ESP = (
+    'import struct; head = bytearray(1 << 16); struct.pack_into("<HB", head, 11, 512, 8); head[48] = 1; head[82:87] = b"FAT32"; '
+    'head[512:516], head[996:1000] = b"RRaA", b"rrAa"; open("/dev/disk/by-uuid/A1B2-C3D4", "wb").write(head)'
+)
 # What a look at a node may leave on it: Ansible's own scratch directory, logs, and the caches of programs.
 NO_CHANGE = r"^/(root/\.ansible|run|tmp|var/log|var/tmp|var/cache/ldconfig|etc/pve)"
 # Everything else: files with content's size and time, links with their targets, modes and owners; packages, modules, device nodes, units.
@@ -164,6 +169,11 @@ def test_a_full_boot_is_said_before_anything_changes_and_with_room_the_next_run_
         assert "apt-get purge proxmox-kernel-VERSION-pve-signed" in said["refusal"]["hint"]
     assert full.state() == before
     full.shell("umount /boot")
+    full.shell(f"mkdir -p /etc/kernel /dev/disk/by-uuid && echo A1B2-C3D4 > /etc/kernel/proxmox-boot-uuids && python3 -c '{FULL_ESP}'")
+    status, said = full.setup("--check")
+    assert (status, said["refusal"]["code"]) == (3, "boot_full")
+    assert "The boot partition A1B2-C3D4 of proxmox-boot-tool is full: 0 MiB are free" in said["refusal"]["message"]
+    full.shell("rm /etc/kernel/proxmox-boot-uuids /dev/disk/by-uuid/A1B2-C3D4")
     status, said = full.setup()
     assert (status, "reboot the node" in said["error"]["message"]) == (1, True)
     restart(NAME)
@@ -197,6 +207,14 @@ def test_what_goes_wrong_on_the_way_is_said_and_the_next_run_finishes(machine):
     waiting.shell(f"mv {headers} {headers}.away")
     status, said = waiting.setup()
     assert (status, "Failed to install the kernel module through DKMS" in said["error"]["message"]) == (1, True)
+    assert waiting.record is None
+    waiting.shell(f"mv {headers}.away {headers}")
+
+    headers = "/usr/src/linux-headers-6.17.4-2-pve/include"  # of the kernel that the next boot would take
+    waiting.shell(f"mv {headers} {headers}.away")
+    status, said = waiting.setup()
+    assert (status, "building the NVIDIA module for kernel 6.17.4-2-pve" in said["error"]["message"]) == (1, True)
+    assert f"(log: /var/lib/dkms/nvidia/{VERSION}/build/make.log)" in said["error"]["message"]
     assert waiting.record is None
     waiting.shell(f"mv {headers}.away {headers}")
 
@@ -254,6 +272,12 @@ def test_libraries_that_do_not_fit_take_the_gpu_away_from_podman_until_a_converg
     shown = project.run("deploy", "converge", "--check", "--diff").stdout
     assert "-driver: 580.142 (run)" in shown
     assert f"+driver: {VERSION} (run)" in shown
+    machines.target("ollama", f"cp {libraries}/libcuda.so.{VERSION} {libraries}/libcuda.so.590.48.01 && ldconfig")  # wins again after every converge
+    done = project.run("deploy", "converge", "--json", check=False)
+    refusal = json.loads(done.stdout)["refusal"]
+    assert (done.returncode, refusal["code"]) == (3, "other_driver_libraries")
+    assert f"programs load the newest: {libraries}/libcuda.so.590.48.01." in refusal["message"]
+    machines.target("ollama", refusal["hint"].partition(": ")[2].partition(". Then")[0])
     project.run("deploy", "converge")
     assert f"libcuda.so.{VERSION}" in machines.target("ollama", f"cat {spec}").stdout
 
