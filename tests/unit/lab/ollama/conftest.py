@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[4] / "lab/images/ollama/files/usr/lib/ollama"))
 
 from standin.library import add
+from standin.names import Name
 from standin.store import Store
 
 ABOUT = {"family": "llama", "parameters": "134.52M", "quantization": "Q4_1", "license": "Apache License, Version 2.0"}
@@ -29,6 +30,9 @@ class FakeLlama(BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append(asked)
+        if self.path == "/v1/embeddings":
+            self._reply(b'{"data": [{"embedding": [0.6, 0.8]}]}', "application/json")
+            return
         if not asked.get("stream"):
             self._reply(json.dumps({"object": "chat.completion", "model": asked["model"]}).encode(), "application/json")
             return
@@ -102,6 +106,7 @@ def library(tmp_path):
     weights.write_bytes(b"GGUF" * 1000)
     made = Store(tmp_path / "library")
     add(made, ["smollm2:135m", "smollm2:latest"], weights, ABOUT)
+    add(made, ["smollm2-embed:135m"], made.read(Name.parse("smollm2")).weights, {**ABOUT, "family": "nomic-bert"})
     return made
 
 

@@ -166,6 +166,32 @@ def test_openai_requests_reach_the_model_with_their_own_name(pulled):
     assert [model["id"] for model in pulled.one("GET", "/v1/models")["data"]] == ["smollm2:135m"]
 
 
+@pytest.fixture
+def embedding(client):
+    """A caller, and the body of a request about the model that only makes embeddings."""
+    body = {"model": "smollm2-embed:135m"}
+    client.lines("POST", "/api/pull", body)
+    return client, body
+
+
+def test_a_model_for_embeddings_refuses_what_it_is_not_able_to(embedding):
+    client, body = embedding
+    assert client.one("POST", "/api/show", body)["capabilities"] == ["embedding"]
+    assert client.refused("POST", "/api/generate", body) == (400, {"error": '"smollm2-embed:135m" does not support generate'})
+    assert client.refused("POST", "/api/chat", {**body, "messages": []}) == (400, {"error": '"smollm2-embed:135m" does not support chat'})
+    assert client.one("GET", "/api/ps") == {"models": []}
+
+
+def test_a_model_for_embeddings_is_loaded_by_an_embedding_and_unloaded_like_any_other(embedding):
+    client, body = embedding
+    assert client.one("POST", "/api/embed", {**body, "input": "x"})["embeddings"] == [[0.6, 0.8]]
+    assert client.one("POST", "/api/embed", {**body, "input": ["x", "y"]})["embeddings"] == [[0.6, 0.8]] * 2
+    assert client.one("POST", "/api/embed", body)["embeddings"] == []
+    assert [model["name"] for model in client.one("GET", "/api/ps")["models"]] == ["smollm2-embed:135m"]
+    assert client.one("POST", "/api/generate", {**body, "keep_alive": 0})["done_reason"] == "unload"
+    assert client.one("GET", "/api/ps") == {"models": []}
+
+
 def test_a_deleted_model_is_gone(pulled):
     assert pulled.lines("DELETE", "/api/delete", {"model": "smollm2:135m"}) == []
     assert pulled.one("GET", "/api/tags") == {"models": []}

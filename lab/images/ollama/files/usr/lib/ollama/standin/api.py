@@ -56,6 +56,7 @@ class Api:
             ("POST", "/api/pull"): self.pull,
             ("POST", "/api/chat"): lambda body: self.answer(body, generate=False),
             ("POST", "/api/generate"): lambda body: self.answer(body, generate=True),
+            ("POST", "/api/embed"): self.embed,
             ("DELETE", "/api/delete"): self.delete,
             ("GET", "/v1/models"): self.openai_models,
         }
@@ -102,7 +103,7 @@ class Api:
             "template": self.store.text(model, "template"),
             "details": model.details,
             "model_info": {"general.architecture": model.details["family"], "general.file_type": model.details["quantization_level"]},
-            "capabilities": ["completion", "tools"],
+            "capabilities": ["embedding"] if model.embeds else ["completion", "tools"],
             "modified_at": model.facts()["modified_at"],
         }
 
@@ -152,6 +153,8 @@ class Api:
         if not asked and body.get("keep_alive") is not None and duration(body["keep_alive"], 1) == 0:
             self.engine.unload(str(model.name))
             return {**blank, "done_reason": "unload"}
+        if model.embeds:
+            raise ApiError(HTTPStatus.BAD_REQUEST, f'"{body.get("model")}" does not support {"generate" if generate else "chat"}')
         started = time.monotonic()
         loaded = self.acquire(model, body)
         if not asked:
@@ -160,6 +163,28 @@ class Api:
         told = translate.Answer(str(body["model"]), generate=generate, load_seconds=time.monotonic() - started)
         lines = told.lines(self._asked(loaded, translate.to_openai(body, self.parameters(model))))
         return lines if body.get("stream", True) else told.whole(lines)
+
+    def embed(self, body: Document) -> Document:
+        """POST /api/embed: a vector for each text; without a text it loads the model."""
+        given = body.get("input") or []
+        texts = [given] if isinstance(given, str) else given
+        model = self.model(body)
+        started = time.monotonic()
+        loaded = self.acquire(model, body)
+        took = time.monotonic() - started
+        try:
+            vectors = [self._vector(loaded, text) for text in texts]
+        finally:
+            self.engine.release(loaded)
+        return {"model": body["model"], "embeddings": vectors, "load_duration": int(took * 1e9), "total_duration": int((time.monotonic() - started) * 1e9)}
+
+    def _vector(self, loaded: Loaded, text: str) -> list[float]:
+        response = forward(loaded, "/v1/embeddings", json.dumps({"model": str(loaded.model.name), "input": text}).encode())
+        document = json.loads(response.read())
+        if response.status != HTTPStatus.OK:
+            raise ApiError(HTTPStatus.BAD_REQUEST, document.get("error", {}).get("message", f"the model runner answered {response.status}"))
+        vector: list[float] = document["data"][0]["embedding"]
+        return vector
 
     def _asked(self, loaded: Loaded, request: Document) -> Iterator[Document]:
         try:

@@ -55,7 +55,7 @@ def _free_port() -> int:
 
 def start_runner(model: Model, port: int, context: int, parallel: int, held: dict[str, object]) -> subprocess.Popen[bytes]:
     """Start the process for one model, with what it holds of which GPU."""
-    options = {"model": model.weights, "alias": model.name, "port": port, "context": context, "parallel": parallel, **held}
+    options = {"model": model.weights, "alias": model.name, "port": port, "context": context, "parallel": parallel, "embeds": int(model.embeds), **held}
     command = [sys.executable, "-m", "standin.runner", *(f"--{name}={value}" for name, value in options.items())]
     return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}, stdout=subprocess.DEVNULL)
 

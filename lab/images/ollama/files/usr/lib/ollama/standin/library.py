@@ -62,5 +62,9 @@ def add(store: Store, names: list[str], weights: Path, about: dict[str, Any]) ->
 
 
 if __name__ == "__main__":
-    root, source, *wanted = sys.argv[1:]
-    add(Store(Path(root)), wanted, Path(source), {"family": "llama", "parameters": "134.52M", "quantization": "Q4_1", "license": "Apache License, Version 2.0"})
+    root, source, embedding, *wanted = sys.argv[1:]
+    made = Store(Path(root))
+    about = {"family": "llama", "parameters": "134.52M", "quantization": "Q4_1", "license": "Apache License, Version 2.0"}
+    add(made, wanted, Path(source), about)
+    # The same weights under another name and family: a model that only makes embeddings.
+    add(made, [embedding], made.read(Name.parse(wanted[0])).weights, {**about, "family": "nomic-bert"})

@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--context", type=int, required=True)
     parser.add_argument("--parallel", type=int, default=1)
+    parser.add_argument("--embeds", type=int, default=0)
     # Not for us: whoever asks the lab what its GPUs hold looks at the command lines of running processes.
     parser.add_argument("--gpu")
     parser.add_argument("--vram", type=int)
@@ -33,6 +34,9 @@ def main() -> None:
     parameters.n_parallel = options.parallel
     parameters.kv_unified = True
     parameters.warmup = False
+    if options.embeds:
+        parameters.embedding = True
+        parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     # llama.cpp's threads wait for each other busily: on cores that others use too, fewer are faster.
     threads = max(1, len(os.sched_getaffinity(0)) // 2)
     parameters.cpuparams.n_threads = threads

@@ -31,6 +31,11 @@ class Model:
     details: dict[str, Any]
     manifest: dict[str, Any]
 
+    @property
+    def embeds(self) -> bool:
+        """Whether it makes embeddings, and answers nothing."""
+        return str(self.details["family"]).endswith("bert")
+
     def facts(self) -> dict[str, Any]:
         """Return the model as `/api/tags` lists it."""
         return {
