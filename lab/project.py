@@ -16,6 +16,7 @@ from lab.host import LabError
 from lab.state import DOMAIN, NODE, Lab
 
 MODEL = "smollm2:135m"  # what the lab's registry of models offers: small enough to answer on a CPU
+EMBEDDING = "smollm2-embed:135m"  # and one that answers nothing
 BIN = Path(sys.executable).parent
 
 

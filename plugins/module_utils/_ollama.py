@@ -74,9 +74,15 @@ class Ollama:
         """Remove a model."""
         self.ask("/api/delete", {"model": name}, method="DELETE")
 
-    def load(self, name, timeout):
-        """Load a model into memory."""
-        self.ask("/api/generate", {"model": name}, timeout=timeout)
+    def can_answer(self, name):
+        """Return whether a model answers questions; one for embeddings does not. Engines that do not say it have no others."""
+        return "completion" in self.ask("/api/show", {"model": name}).get("capabilities", ["completion"])
+
+    def load(self, name, timeout, keep_alive=None):
+        """Load a model into memory, for so many seconds or as long as the engine keeps them; one for embeddings has a door of its own."""
+        path, body = ("/api/generate", {}) if self.can_answer(name) else ("/api/embed", {"input": "x"})
+        kept = {} if keep_alive is None else {"keep_alive": keep_alive}
+        self.ask(path, {"model": name, **body, **kept}, timeout=timeout)
 
     def unload(self, name):
         """Take a model out of memory."""

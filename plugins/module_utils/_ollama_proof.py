@@ -24,6 +24,7 @@ WORDS = 16  # tokens of an answer: what is asked for is that one comes
 # The share of what the engine says lies on the GPU that its driver must see in use. What others hold there is seen as well, so this can only
 # be passed by mistake, never failed by it. Half, because part of what the engine counts is room that is taken with the first long request.
 SEEN = 0.5
+BRIEFLY = 60  # seconds that a model stays which was loaded for the proof alone
 LOOKS = 3  # a second apart: a counter may come after what it counts
 FOR_EVER = dt.timedelta(days=3650)  # an engine that keeps a model for ever says so with a date in another century
 
@@ -81,7 +82,7 @@ def seen(name, found, gpu):
 
 def ask(engine, name, timeout, found=None):
     """Ask a model a question; raise when no answer comes. A loaded model (``found``) keeps its context and goes when it would have gone."""
-    kept = {"keep_alive": 60} if found is None else _as_it_is(found)
+    kept = {"keep_alive": BRIEFLY} if found is None else _as_it_is(found)
     options = {"temperature": 0, "seed": 1, "num_predict": WORDS, **({"num_ctx": found["context_length"]} if found and found.get("context_length") else {})}
     body = {"model": name, "prompt": QUESTION, "stream": False, "think": False, "options": options, **kept}
     try:
@@ -107,11 +108,6 @@ def until(text, now=None):
         return None
     then = dt.datetime.fromisoformat(parts.group(1) + parts.group(2).replace("Z", "+00:00"))
     return then - (now or dt.datetime.now(dt.timezone.utc))
-
-
-def can_answer(engine, name):
-    """Return whether a model answers questions; one for embeddings does not. Engines that do not say it have no others."""
-    return "completion" in engine.ask("/api/show", {"model": name}).get("capabilities", ["completion"])
 
 
 def note(path, failed, message):

@@ -24,7 +24,7 @@ def prove_loaded(engine, gpu, timeout):
     """Prove all that is loaded and return its names, with what there is to warn of; ([], []) when nothing is."""
     loaded = engine.loaded()
     warnings = [proof.placed(name, found, gpu)[1] for name, found in sorted(loaded.items())]
-    able = next((name for name in sorted(loaded) if proof.can_answer(engine, name)), None)
+    able = next((name for name in sorted(loaded) if engine.can_answer(name)), None)
     if able:
         proof.ask(engine, able, timeout, loaded[able])
     if loaded:
@@ -34,10 +34,10 @@ def prove_loaded(engine, gpu, timeout):
 
 def _load(engine, name, timeout):
     """Load a model that nobody waits for, for a minute."""
-    if proof.can_answer(engine, name):
+    if engine.can_answer(name):
         proof.ask(engine, name, timeout)
     else:
-        engine.load(name, timeout)
+        engine.load(name, timeout, keep_alive=proof.BRIEFLY)
 
 
 def _wait(engine):
@@ -60,6 +60,8 @@ def watch(config):
             return f"nothing was proven: nothing is loaded, and {name} is not there yet"
         _load(engine, name, config["timeout"])
     names, warnings = prove_loaded(engine, gpu, ANSWER)
+    if not names:
+        return "nothing was proven: what was loaded went meanwhile"
     return "; ".join([f"on the GPU: {', '.join(names)}", *warnings])
 
 

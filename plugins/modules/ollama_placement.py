@@ -135,7 +135,7 @@ def prove(module):
     place, warning = proof.placed(name, found, gpu)
     if warning:
         module.warn(warning)
-    if not module.check_mode and proof.can_answer(engine, name):
+    if not module.check_mode and engine.can_answer(name):
         proof.ask(engine, name, params["answer_timeout"], found)
     told = proof.seen(name, found, gpu)
     seen = {"seen_by": told["source"], "seen_mib": told["mib"]} if told else {"seen_by": "nobody"}

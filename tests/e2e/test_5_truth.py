@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from lab.project import MODEL
+from lab.project import EMBEDDING, MODEL
 from lab.state import NODE
 
 pytestmark = pytest.mark.e2e
@@ -69,6 +69,19 @@ def test_an_engine_that_is_down_is_named_and_brought_back_by_a_converge(project,
     assert (finding["id"], finding["heal"]) == ("engine_down", "psw deploy converge")
     heal(project, finding["heal"])
     assert findings(project) == []
+
+
+def test_a_first_model_for_embeddings_is_proven_at_converge_and_by_the_timer(project, engine):
+    wishes = project.path / "services" / "ollama" / "defaults.yml"
+    before = wishes.read_text(encoding="utf-8")
+    wishes.write_text(f"---\nollama_models: ['{EMBEDDING}']\n", encoding="utf-8")
+    project.run("deploy", "converge")
+    engine(UNLOAD.replace(MODEL, EMBEDDING))
+    engine("systemctl start psw-ollama-proof.service")
+    assert f"on the GPU: {EMBEDDING}" in engine("journalctl -u psw-ollama-proof -o cat -n 5")
+    assert findings(project) == []
+    wishes.write_text(before, encoding="utf-8")
+    project.run("deploy", "converge")
 
 
 def test_the_timer_is_on_until_it_is_turned_off(project, engine):

@@ -11,6 +11,7 @@ from ansible_collections.psw.ai.plugins.module_utils import _gpu_memory, _ollama
 from ansible_collections.psw.ai.plugins.modules import ollama_health, ollama_model, ollama_placement
 
 GIB = 1 << 30
+ON_GPU = {"size": GIB, "size_vram": GIB, "context_length": 4096}
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
@@ -26,8 +27,18 @@ class Engine(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def break_off(self, data):
+        """Promise more than what comes."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(data)
+
     def do_GET(self):
         state = self.server.state
+        if state["breaks"] == self.path:
+            self.break_off(b'{"models": [')
+            return
         if self.path == "/api/version":
             self.answer({"version": "0.32.15"})
             return
@@ -37,28 +48,44 @@ class Engine(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         state, body = self.server.state, json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         state["calls"].append((self.path, body))
-        if self.path == "/api/show":
-            self.answer({"capabilities": state["capabilities"]})
+        if state["breaks"] == self.path:
+            self.break_off(b'{"models": [')
             return
-        if self.path == "/api/generate":
-            name = body["model"]
-            threading.Event().wait(state["delay"])
-            if "prompt" in body and state["says"] == 500:
-                self.answer({"error": "CUDA error: an illegal memory access was encountered"}, 500)
-                return
-            if body.get("keep_alive") == 0:
-                state["loaded"].pop(name, None)
-            else:
-                state["loaded"].setdefault(name, {"name": name, **state["places"]})
-            self.answer({"done": True, "response": state["says"] if "prompt" in body else ""})
+        {"/api/show": self.show, "/api/embed": self.embed, "/api/generate": self.generate, "/api/pull": self.pull}[self.path](state, body)
+
+    def show(self, state, _body):
+        self.answer({"capabilities": state["capabilities"]})
+
+    def embed(self, state, body):
+        state["loaded"].setdefault(body["model"], {"name": body["model"], **state["places"]})
+        self.answer({"embeddings": [[1.0]] if body.get("input") else []})
+
+    def generate(self, state, body):
+        name, asks = body["model"], "prompt" in body
+        threading.Event().wait(state["delay"])
+        if body.get("keep_alive") == 0 and not asks:
+            state["loaded"].pop(name, None)  # before it is looked what the model is able to
+        elif "completion" not in state["capabilities"]:
+            self.answer({"error": f'"{name}" does not support generate'}, 400)
             return
+        elif asks and state["says"] == 500:
+            self.answer({"error": "CUDA error: an illegal memory access was encountered"}, 500)
+            return
+        else:
+            state["loaded"].setdefault(name, {"name": name, **state["places"]})
+        for other in state["evicts"] if asks else []:
+            del state["loaded"][other]
+        self.answer({"done": True, "response": state["says"] if asks else ""})
+
+    def pull(self, state, body):
         lines = state["pulls"].pop(0)
         if lines == 404:
             self.answer({"error": "model not found"}, 404)
             return
         if {"status": "success"} in lines and state["pulled"] is not None:
             state["models"][body["model"]] = {"name": body["model"], "digest": "aa" * 32, **state["pulled"]}
-        self.answer(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+        # What is no document is a line that ends in its middle.
+        self.answer(b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines))
 
     def do_DELETE(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -70,7 +97,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
 def engine():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine)
     server.state = {"models": {}, "loaded": {}, "pulls": [], "pulled": {}, "calls": [], "places": {"size": GIB, "size_vram": GIB}}
-    server.state |= {"delay": 0, "says": "Blue.", "capabilities": ["completion"]}
+    server.state |= {"delay": 0, "says": "Blue.", "capabilities": ["completion"], "breaks": None, "evicts": []}
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
@@ -325,11 +352,18 @@ def test_an_empty_answer_is_a_failure(engine, prove):
     assert prove()["msg"] == "m:1 gives an empty answer to a question; see: journalctl -u ollama"
 
 
-def test_a_model_for_embeddings_is_asked_nothing(engine, prove):
+def test_a_model_for_embeddings_is_loaded_by_its_own_door_and_asked_nothing(engine, prove):
     engine.state["capabilities"] = ["embedding"]
 
     assert prove()["placement"] == "gpu"
+    assert ("/api/embed", {"model": "m:1", "input": "x"}) in engine.state["calls"]
     assert asked(engine) == []
+
+
+def test_a_model_for_embeddings_on_the_cpu_gets_another_chance_too(engine, prove):
+    engine.state |= {"capabilities": ["embedding"], "loaded": {"m:1": {"name": "m:1", "size": GIB, "size_vram": 0}}}
+
+    assert prove()["placement"] == "gpu"
 
 
 def test_an_engine_on_the_cpu_is_a_failure_that_names_a_layer_and_is_asked_nothing(engine, prove):
@@ -420,9 +454,6 @@ def test_proof_is_not_asked_of_an_engine_that_check_mode_would_only_install(prov
     assert prove(check=True, url="http://127.0.0.1:9")["placement"] == "unknown"
 
 
-ON_GPU = {"size": GIB, "size_vram": GIB, "context_length": 4096}
-
-
 @pytest.fixture
 def doctor(run, monkeypatch, tmp_path):
     """What psw doctor finds, on a machine whose driver sees 2 GiB in use."""
@@ -509,6 +540,20 @@ def test_the_timer_loads_the_first_model_for_a_minute_when_nothing_is_loaded(eng
 
     assert timer() == (0, "psw: on the GPU: m:1\n", None)
     assert asked(engine)[0]["keep_alive"] == 60
+
+
+def test_the_timer_loads_a_first_model_for_embeddings_by_its_own_door(engine, timer):
+    engine.state |= {"capabilities": ["embedding"], "models": {"m:1": {"name": "m:1", "digest": "bb"}}}
+
+    assert timer() == (0, "psw: on the GPU: m:1\n", None)
+    assert ("/api/embed", {"model": "m:1", "input": "x", "keep_alive": 60}) in engine.state["calls"]
+
+
+def test_the_timer_does_not_say_that_it_proved_what_went_meanwhile(engine, timer, monkeypatch):
+    engine.state["models"]["m:1"] = {"name": "m:1", "digest": "bb"}
+    monkeypatch.setattr(_ollama_watch, "_load", lambda *_args: None)
+
+    assert timer() == (0, "psw: nothing was proven: what was loaded went meanwhile\n", None)
 
 
 def test_the_timer_leaves_an_engine_alone_that_has_another_model_loaded(engine, timer):
