@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import urllib.error
@@ -15,6 +16,11 @@ from ansible_collections.psw.ai.plugins.module_utils._web import ask
 
 GIB = 1 << 30
 REGISTRY = "registry.ollama.ai"
+_BROKEN = (OSError, http.client.HTTPException, ValueError)  # what reading an answer raises that ends in the middle
+
+
+class BrokenOffError(PswModuleError):
+    """An answer that began and did not come to its end."""
 
 
 class Ollama:
@@ -31,15 +37,30 @@ class Ollama:
         try:
             return ask(self.url + path, data, headers, method or ("POST" if body else "GET"), timeout or self.timeout)
         except urllib.error.HTTPError as exc:
-            raise PswModuleError(f"Ollama at {self.url} refused {path} with {exc.code}: {words(exc.read())}") from exc
-        except OSError as exc:
+            raise PswModuleError(f"Ollama at {self.url} refused {path} with {exc.code}: {words(exc)}") from exc
+        except (OSError, http.client.HTTPException) as exc:
             raise PswModuleError(f"Ollama does not answer at {self.url}: {exc}") from exc
 
     def ask(self, path, body=None, method=None, timeout=None):
         """Return the answer to a request."""
         with self.open(path, body, method, timeout) as answer:
-            text = answer.read()
-        return json.loads(text) if text else {}
+            try:
+                text = answer.read()
+                return json.loads(text) if text else {}
+            except _BROKEN as exc:
+                raise self._broken_off(path, exc) from exc
+
+    def stream(self, path, body, timeout):
+        """Yield the documents of an answer that comes line by line."""
+        with self.open(path, body, timeout=timeout) as answer:
+            try:
+                for line in answer:
+                    yield json.loads(line)
+            except _BROKEN as exc:
+                raise self._broken_off(path, exc) from exc
+
+    def _broken_off(self, path, exc):
+        return BrokenOffError(f"Ollama at {self.url} broke off its answer to {path}: {exc}")
 
     def models(self):
         """Return the models that are there: name to facts such as digest and, of a stub, remote_host."""
@@ -56,18 +77,16 @@ class Ollama:
         is gone from the free space already, so it is not among them.
         """
         parts, last = {}, "no answer"
-        with self.open("/api/pull", {"model": name, "stream": True}, timeout=300) as lines:
-            for line in lines:
-                step = json.loads(line)
-                if "error" in step:
-                    raise PswModuleError(f"Ollama could not get {name}: {step['error']}")
-                last = step.get("status", "")
-                digest = step.get("digest")
-                if digest:
-                    is_new = digest not in parts
-                    parts[digest] = step.get("total", 0) - step.get("completed", 0)
-                    if is_new:
-                        room(sum(parts.values()))
+        for step in self.stream("/api/pull", {"model": name, "stream": True}, timeout=300):
+            if "error" in step:
+                raise PswModuleError(f"Ollama could not get {name}: {step['error']}")
+            last = step.get("status", "")
+            digest = step.get("digest")
+            if digest:
+                is_new = digest not in parts
+                parts[digest] = step.get("total", 0) - step.get("completed", 0)
+                if is_new:
+                    room(sum(parts.values()))
         return last
 
     def remove(self, name):
@@ -85,12 +104,16 @@ class Ollama:
         self.ask(path, {"model": name, **body, **kept}, timeout=timeout)
 
     def unload(self, name):
-        """Take a model out of memory."""
+        """Take a model out of memory, one for embeddings too: the engine does not ask what a model is able to before it lets it go."""
         self.ask("/api/generate", {"model": name, "keep_alive": 0}, timeout=60)
 
 
-def words(body):
-    """Return an error body's message, or its beginning."""
+def words(refusal):
+    """Return the message of a refusal, or its beginning."""
+    try:
+        body = refusal.read()
+    except (OSError, http.client.HTTPException):
+        return refusal.reason
     try:
         return json.loads(body)["error"]
     except (ValueError, KeyError, TypeError):

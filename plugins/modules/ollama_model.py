@@ -64,7 +64,6 @@ models:
   type: dict
 """
 
-import http.client
 import os
 import time
 
@@ -91,7 +90,7 @@ def get(engine, name, params):
         time.sleep(2**attempt if attempt else 0)
         try:
             last = engine.pull(name, room)
-        except (OSError, http.client.HTTPException) as exc:
+        except ollama.BrokenOffError as exc:
             last = str(exc)
         if last == "success":
             return

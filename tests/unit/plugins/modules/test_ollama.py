@@ -7,7 +7,8 @@ import threading
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.psw.ai.plugins.module_utils import _gpu_memory, _ollama_proof, _ollama_watch
+from ansible_collections.psw.ai.plugins.module_utils import _gpu_memory, _ollama, _ollama_proof, _ollama_watch
+from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.modules import ollama_health, ollama_model, ollama_placement
 
 GIB = 1 << 30
@@ -142,6 +143,33 @@ def test_a_download_that_breaks_off_is_taken_up_again(engine, run):
 
     assert run(ollama_model, models=["m:1"])["changed"]
     assert len(engine.state["calls"]) == 3
+
+
+def test_a_download_whose_line_ends_in_the_middle_is_taken_up_again_too(engine, run):
+    engine.state["pulls"] = [[DONE[0], b'{"status": "pull'], DONE]
+
+    assert run(ollama_model, models=["m:1"])["changed"]
+
+
+def test_a_download_that_breaks_off_in_the_middle_of_a_line_each_time_is_named(engine, run):
+    engine.state["pulls"] = [[b'{"status": "pull']] * 2
+
+    assert run(ollama_model, models=["m:1"], attempts=2)["msg"].startswith(
+        f"the download of m:1 broke off 2 times, the last time at 'Ollama at {engine.url} broke off its answer to /api/pull: "
+    )
+
+
+@pytest.mark.parametrize("path", ["/api/ps", "/api/show"])
+def test_an_answer_that_breaks_off_is_a_failure_in_words(engine, prove, path):
+    engine.state["breaks"] = path
+
+    assert prove()["msg"].startswith(f"Ollama at {engine.url} broke off its answer to {path}: IncompleteRead(12 bytes read")
+
+
+def test_an_answer_that_is_not_the_engines_is_a_failure_in_words(engine, run):
+    engine.state["pulls"] = [[b"<html>"]]
+    with pytest.raises(PswModuleError, match=r"broke off its answer to /api/pull: Expecting value"):
+        _ollama.Ollama(engine.url).ask("/api/pull", {"model": "m:1"})
 
 
 def test_an_error_inside_the_stream_is_a_failure_although_the_status_was_200(engine, run):
