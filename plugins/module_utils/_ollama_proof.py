@@ -68,15 +68,20 @@ def placed(name, found, gpu):
     raise ProofError("model_split", f"{what}; free what others hold there, choose a smaller context, or set ollama_allow_split")
 
 
-def seen(name, found, gpu):
-    """Return what the card's driver sees in use, None where it does not say; raise when what the engine says is not there."""
-    on_gpu = found.get("size_vram", 0) >> 20
-    for _look in range(LOOKS):
+def seen(engine, names, gpu):
+    """Return what the card's driver sees in use, None where it does not say; raise when what the engine says of these models is not there.
+
+    Meanwhile one of them may go, as its time is over or for another: each look is for what is loaded at that moment.
+    """
+    for look in range(LOOKS):
+        time.sleep(1 if look else 0)
+        loaded = engine.loaded()
+        there = [name for name in names if name in loaded]
+        on_gpu = sum(loaded[name].get("size_vram", 0) for name in there) >> 20
         told = memory.in_use(gpu.vendor, gpu.addresses, on_gpu)
         if told is None or told["mib"] >= SEEN * on_gpu:
             return told
-        time.sleep(1)
-    what = f"Ollama says that {on_gpu} MiB of {name} lie on the GPU, but {told['source']} sees {told['mib']} MiB in use there"
+    what = f"Ollama says that {on_gpu} MiB of {', '.join(there)} lie on the GPU, but {told['source']} sees {told['mib']} MiB in use there"
     raise ProofError("model_unseen", f"{what}. {layers.broken(gpu.vendor, gpu.backend)}")
 
 

@@ -28,7 +28,7 @@ def prove_loaded(engine, gpu, timeout):
     if able:
         proof.ask(engine, able, timeout, loaded[able])
     if loaded:
-        proof.seen(", ".join(sorted(loaded)), {"size_vram": sum(found.get("size_vram", 0) for found in loaded.values())}, gpu)
+        proof.seen(engine, sorted(loaded), gpu)
     return sorted(loaded), [warning for warning in warnings if warning]
 
 

@@ -137,7 +137,7 @@ def prove(module):
         module.warn(warning)
     if not module.check_mode and engine.can_answer(name):
         proof.ask(engine, name, params["answer_timeout"], found)
-    told = proof.seen(name, found, gpu)
+    told = proof.seen(engine, [name], gpu)
     seen = {"seen_by": told["source"], "seen_mib": told["mib"]} if told else {"seen_by": "nobody"}
     return {"placement": place, "size_mib": found["size"] >> 20, "vram_mib": found.get("size_vram", 0) >> 20, **seen}
 

@@ -424,6 +424,17 @@ def test_a_driver_that_counts_a_moment_later_is_looked_at_again(run, monkeypatch
     assert run(ollama_placement, model="m:1", vendor="amd")["seen_mib"] == 1024
 
 
+def test_a_model_that_goes_while_the_driver_is_looked_at_is_looked_for_no_longer(engine, run, monkeypatch):
+    def in_use(*_args):
+        engine.state["loaded"].clear()
+        return {"source": "nvidia-smi", "mib": 4}
+
+    monkeypatch.setattr(_gpu_memory, "in_use", in_use)
+    engine.state["loaded"]["m:1"] = {"name": "m:1", **ON_GPU}
+
+    assert run(ollama_placement, model="m:1", vendor="nvidia")["placement"] == "gpu"
+
+
 def test_a_split_model_is_a_failure_where_nobody_knows_what_the_cards_have(engine, prove):
     engine.state["places"] = {"size": 2 * GIB, "size_vram": GIB}
 
@@ -516,6 +527,21 @@ def test_the_doctor_names_what_is_wrong_with_the_engine(engine, doctor, places, 
     engine.state |= {"says": says, "loaded": {"m:1": {"name": "m:1", **places}}}
 
     assert [(name, heal) for name, _, heal in doctor(cards_mib=12288)] == [(found, ollama_health.AGAIN)]
+
+
+def test_a_model_that_made_room_while_another_was_asked_is_no_finding(engine, doctor):
+    engine.state |= {"evicts": ["z:1"], "loaded": {"m:1": {"name": "m:1", **ON_GPU}, "z:1": {"name": "z:1", "size": 8 * GIB, "size_vram": 8 * GIB}}}
+
+    assert doctor() == []
+    assert list(engine.state["loaded"]) == ["m:1"]
+
+
+def test_an_answer_that_breaks_off_is_a_finding(engine, doctor):
+    engine.state["breaks"] = "/api/ps"
+
+    ((name, message, heal),) = doctor()
+    assert (name, heal) == ("engine_down", "psw deploy converge")
+    assert "broke off its answer to /api/ps" in message
 
 
 def test_a_model_that_is_too_large_for_the_cards_is_no_finding(engine, doctor):
