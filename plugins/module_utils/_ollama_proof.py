@@ -60,7 +60,7 @@ def placed(name, found, gpu):
     if gpu.cards_mib is None:
         more = "choose a smaller model or context, or set ollama_allow_split"
         raise ProofError("model_split", f"only {on_gpu} of the {size} MiB of {name} fit into GPU memory, so it would be slow: {more}")
-    need = gpu.needs.get(name, size)
+    need = max(gpu.needs.get(name, 0), size)  # a longer context than the catalogue reckons with needs more
     if need > gpu.cards_mib:
         what = f"{name} needs {need} MiB of GPU memory and there are {gpu.cards_mib}, so only {on_gpu} of its {size} MiB lie there and it is slow"
         return place, f"{what}; a smaller model or context would fit"

@@ -41,7 +41,7 @@ options:
     description: How much memory these cards have together. See M(psw.ai.ollama_placement).
     type: int
   needs:
-    description: What models need of it in MiB, by name.
+    description: What models need of it in MiB, by name. See M(psw.ai.ollama_placement).
     type: dict
     default: {}
   allow_split:

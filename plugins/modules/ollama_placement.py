@@ -46,7 +46,7 @@ options:
         that has the numbers, while one that fits may not. Without it, none may.
     type: int
   needs:
-    description: What models need of it in MiB, by name. Of one that is not named here, that is the size which the engine tells.
+    description: What models need of it in MiB, by name. The size that the engine tells counts where it is larger, or a model is not named here.
     type: dict
     default: {}
   allow_split:
@@ -106,15 +106,24 @@ from ansible_collections.psw.ai.plugins.module_utils import _ollama_proof as pro
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 
 
-def look(module, engine, name):
-    """Return the loaded model. One that lies elsewhere than on the GPU is loaded afresh, as a loaded one never moves."""
+def lies_well(name, found, gpu):
+    """Return whether a loaded model lies where it may."""
+    try:
+        proof.placed(name, found, gpu)
+    except proof.ProofError:
+        return False
+    return True
+
+
+def look(module, engine, name, gpu):
+    """Return the loaded model. One that lies where it may not is loaded afresh, as a loaded one never moves."""
     try:
         found = engine.loaded().get(name)
     except PswModuleError:
         if not module.check_mode:
             raise
         return None
-    if module.check_mode or (found and ollama.placement(name, found) == "gpu"):
+    if module.check_mode or (found and lies_well(name, found, gpu)):
         return found
     if found:
         engine.unload(name)
@@ -129,7 +138,7 @@ def prove(module):
     """Return where the model lies, or raise when that is not on the GPU."""
     params, engine, gpu = module.params, ollama.Ollama(module.params["url"]), proof.Gpu(module.params)
     name = ollama.full_name(params["model"])
-    found = look(module, engine, name)
+    found = look(module, engine, name, gpu)
     if found is None:
         return {"placement": "unknown"}
     place, warning = proof.placed(name, found, gpu)

@@ -443,17 +443,19 @@ def test_a_split_model_is_a_failure_where_nobody_knows_what_the_cards_have(engin
     )
 
 
-@pytest.mark.parametrize(("needs", "need"), [({"m:1": 1500}, 1500), ({}, 2048)], ids=["by the catalogue", "by the engine"])
+@pytest.mark.parametrize(("needs", "need"), [({"m:1": 2100}, 2100), ({"m:1": 1500}, 2048), ({}, 2048)], ids=["by the catalogue", "by both", "by the engine"])
 def test_a_split_model_that_fits_is_a_failure_with_the_numbers(engine, prove, needs, need):
     engine.state["places"] = {"size": 2 * GIB, "size_vram": GIB}
 
-    assert prove(cards_mib=2048, needs=needs)["msg"] == (
-        f"only 1024 of the 2048 MiB of m:1 lie in GPU memory, which has room for it: it needs {need} of 2048 MiB; "
+    assert prove(cards_mib=2100, needs=needs)["msg"] == (
+        f"only 1024 of the 2048 MiB of m:1 lie in GPU memory, which has room for it: it needs {need} of 2100 MiB; "
         "free what others hold there, choose a smaller context, or set ollama_allow_split"
     )
 
 
-@pytest.mark.parametrize(("needs", "need"), [({"m:1": 3000}, 3000), ({}, 2048)], ids=["by the catalogue", "by the engine"])
+@pytest.mark.parametrize(
+    ("needs", "need"), [({"m:1": 3000}, 3000), ({"m:1": 1500}, 2048), ({}, 2048)], ids=["by the catalogue", "with a longer context", "by the engine"]
+)
 def test_a_split_model_that_is_too_large_is_a_warning_with_the_numbers(engine, prove, warnings, needs, need):
     engine.state["places"] = {"size": 2 * GIB, "size_vram": GIB}
     said = prove(cards_mib=2047, needs=needs)
@@ -469,6 +471,15 @@ def test_a_split_model_that_is_wished_for_is_neither(engine, prove, warnings):
     said = prove(cards_mib=8192, allow_split=True)
 
     assert (said["placement"], warnings) == ("split", [])
+
+
+@pytest.mark.parametrize("may", [{"cards_mib": 1500}, {"allow_split": True}], ids=["too large", "wished for"])
+def test_a_split_model_that_may_be_split_is_not_loaded_again(engine, prove, warnings, may):
+    engine.state["loaded"]["m:1"] = {"name": "m:1", "size": 2 * GIB, "size_vram": GIB}
+
+    assert prove(**may)["placement"] == "split"
+    assert [path for path, _ in engine.state["calls"]] == ["/api/show", "/api/generate"]
+    assert len(warnings) == ("cards_mib" in may)
 
 
 def test_how_it_ended_is_noted_for_the_doctor(engine, prove, tmp_path):
