@@ -44,6 +44,9 @@ LAYERS = {
     "proof_failed": "app",
 }
 
+# What breaks something only at the next boot or upgrade, or never: whatever is wrong now has another cause.
+LATER = {"module_on_disk", "module_next_kernel", "driver_source", "card_unused"}
+
 
 def finding(name, message, heal, *, there=False, inherited=False):
     """Return one finding.
@@ -51,7 +54,8 @@ def finding(name, message, heal, *, there=False, inherited=False):
     ``there``: the command that heals it belongs on the machine itself, not where psw runs. ``inherited``: a target suffers it from its
     node, which names the cause when it is asked too.
     """
-    return {"id": name, "layer": LAYERS[name], "message": message, "heal": heal, "there": there, "inherited": inherited}
+    found = {"id": name, "layer": LAYERS[name], "message": message, "heal": heal, "there": there, "inherited": inherited}
+    return {**found, "later": name in LATER}
 
 
 def ids(findings):

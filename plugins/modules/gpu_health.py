@@ -92,6 +92,9 @@ findings:
     inherited:
       description: Whether a target suffers this from its node, which names the cause when it is asked too.
       type: bool
+    later:
+      description: Whether it breaks nothing yet, so that something which is wrong now has another cause.
+      type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule

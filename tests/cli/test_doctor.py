@@ -111,3 +111,33 @@ def test_the_real_playbook_asks_this_machine_and_changes_nothing(psw, project, o
     answer = psw("doctor", "--json", "--", "--limit", "nodes")
     assert (answer.exit_code, [found["id"] for found in json.loads(answer.stdout)["findings"]]) == (1, ["card_gone"])
     assert "changed=0 " in next((project / ".psw/runs").glob("*-doctor.log")).read_text()
+
+
+INTEL = """\
+schema: 1
+node: pve1
+recorded_at: "2026-11-22T10:00:00Z"
+kernel: 6.17.2-1-pve
+secure_boot: disabled
+vendor: intel
+gpus:
+  - {address: "ffff:03:00.0", id: "8086:e20b", name: Arc B580, arch: Battlemage, integrated: false,
+     vram_mib: 12288, usable_mib: 12288, vram_source: driver}
+intel: {driver: xe, render_gid: 993, devices: [/dev/null]}
+"""
+
+
+def test_what_is_wrong_below_an_engine_is_told_and_what_it_does_to_the_engine_is_not(psw, project, on_this_machine):
+    (project / "nodes/pve1/gpu.yml").write_text(INTEL)
+    (project / "services/ollama").mkdir(parents=True)
+    (project / "services/ollama/defaults.yml").write_text("ollama_port: 9\n")
+    psw("plan", "--write")
+    (project / ".psw").mkdir(exist_ok=True)
+    (project / ".psw/targets.yml").write_text(TARGETS)
+    on_this_machine("pve1", "psw-ai", "psw-core")
+
+    def found(*args):
+        return [(each["host"], each["id"]) for each in json.loads(psw("doctor", "--json", *args).stdout)["findings"]]
+
+    assert found() == [("pve1", "card_gone")]
+    assert found("--", "--limit", "targets") == [("psw-ai", "engine_down")]

@@ -259,6 +259,11 @@ def test_a_target_names_what_it_suffers_from_its_node_as_such():
     assert [each["inherited"] for each in found("an NVIDIA target", {"userspace": OTHER})] == [False]
 
 
+def test_what_only_the_next_boot_will_suffer_from_explains_nothing_that_is_wrong_now():
+    assert [each["later"] for each in found("an NVIDIA node", {f"driver.modules.{KERNEL}.version": OTHER})] == [True]
+    assert [each["later"] for each in found("an NVIDIA node", {"gpus": [gpu(ELSEWHERE)]})] == [False]
+
+
 def test_of_two_cards_of_a_kind_the_one_that_is_gone_is_named():
     record, facts = nvidia_record(), nvidia_node()
     record["gpus"].append({"address": ELSEWHERE, "id": "10de:2503", "name": "GeForce RTX 3060"})
