@@ -57,10 +57,11 @@ def doctor(settings: Settings) -> None:
 def findings(project: Project, state: Run) -> list[dict[str, Any]]:
     """Return what each host found, with commands that can be typed where psw runs; nodes come first, since targets rest on them."""
     known, nodes, targets = _targets.read(project.path), list(project.wishes["nodes"]), (project.plan or {}).get("targets", {})
+    troubled = {host for host, told in state.told.items() if told.get("psw_findings")}
     found = []
     for host, told in sorted(state.told.items(), key=lambda item: (item[0] not in nodes, item[0])):
         for each in told.get("psw_findings", []):
-            if each["inherited"] and targets.get(host, {}).get("node") in state.told:
+            if each["inherited"] and targets.get(host, {}).get("node") in troubled:
                 continue
             heal = _from_here(project, host, known, each["heal"]) if each["there"] else each["heal"]
             found.append({"host": host, **{key: each[key] for key in ("id", "layer", "message")}, "heal": heal})

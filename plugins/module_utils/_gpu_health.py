@@ -124,12 +124,6 @@ def _drm_node(record, facts, setup):
     return found + (_compute(record, facts["kfd"], setup) if with_rocm else [])
 
 
-def _as_called(record, facts):
-    """Return the facts without device nodes of cards that the kernel calls otherwise now: what they were called may be gone, or another card's."""
-    called = {path for known, _now in own_devices(record, facts["gpus"]).values() for path in known}
-    return dict(facts, devices={path: device for path, device in facts["devices"].items() if path not in called})
-
-
 def node_findings(record, facts, node):
     """Return everything that is wrong on a node, the deepest layer first."""
     setup = f"psw node setup-gpu {node}"
@@ -139,7 +133,9 @@ def node_findings(record, facts, node):
     # A card that moved is asked nothing more at its old place.
     there = {gpu["address"] for gpu in facts["gpus"]}
     here = dict(record, gpus=[gpu for gpu in record["gpus"] if gpu["address"] in there])
-    facts = _as_called(record, facts)
+    # What it was called may be gone, or another card's.
+    called = {path for known, _now in own_devices(record, facts["gpus"]).values() for path in known}
+    facts = dict(facts, devices={path: device for path, device in facts["devices"].items() if path not in called})
     found += renamed(record, facts["gpus"], setup)
     return found + (_nvidia_node if record["vendor"] == "nvidia" else _drm_node)(here, facts, setup)
 
@@ -156,9 +152,8 @@ def _renumbered(devices, uvm_major):
 def target_findings(record, facts, node):
     """Return everything that is wrong in a target that has the node's GPU."""
     own = record[record["vendor"]]
-    # psw-gpu-cards has passed a card through under its new name; that it has one is the node's to say.
-    facts = _as_called(record, facts)
-    found = missing_devices(facts["devices"], CONVERGE, there=False, why="so it is not passed through to this target")
+    # With another card's node in its place, psw-gpu-cards passed the card through under its new name; that it has one is the node's to say.
+    found = missing_devices(facts["devices"], CONVERGE, there=False, why="so it is not passed through to this target", inherited=bool(facts["others"]))
     if record["vendor"] != "nvidia":
         return found + wrong_groups(facts["devices"], facts["groups"], CONVERGE, there=False)
     if facts["loaded"] is None:

@@ -18,6 +18,7 @@ TOOLKIT = "nvidia-container-toolkit-base"
 GROUPS = ("render", "video")
 # Where proxmox-boot-tool keeps the kernel that was pinned, for the next boot or for all.
 _PINS = ("etc/kernel/next-boot-pin", "etc/kernel/proxmox-boot-pin")
+_A_CARDS_OWN = re.compile(r"^/dev/(nvidia\d+|dri/renderD\d+)$")  # what the kernel may call otherwise at another boot
 _PATIENCE = 5  # seconds: a card that fell off the bus keeps nvidia-smi waiting for ever
 
 
@@ -89,16 +90,13 @@ def _devices(root, record, addresses=None):
     return {path: device(root, path) for path in devices_of(record, addresses)}
 
 
-def _gpus(machine):
-    return [{**gpu, "devices": _gpu.own_nodes(machine, gpu)} for gpu in _gpu.find_gpus(machine)]
-
-
 def target_facts(record, root="/", addresses=None):
     """Return what a target has of its node's GPU: of the cards with these addresses, by default of all."""
     own = record[record["vendor"]]
+    devices = _devices(root, record, addresses)
     facts = {
-        "gpus": _gpus(_gpu_sysfs.read_machine(root)),  # a container sees the node's PCI bus
-        "devices": _devices(root, record, addresses),
+        "devices": devices,
+        "others": [path for path in _gpu_sysfs.read_nodes(root) if _A_CARDS_OWN.match(path) and path not in devices],
         "groups": parse_groups(_gpu_sysfs.read_text(os.path.join(root, "etc/group"))),
     }
     if record["vendor"] == "nvidia":
@@ -116,7 +114,7 @@ def node_facts(record, root="/"):
     machine = _gpu_sysfs.read_machine(root)
     own = record[record["vendor"]]
     facts = {
-        "gpus": _gpus(machine),
+        "gpus": [{**gpu, "devices": _gpu.own_nodes(machine, gpu)} for gpu in _gpu.find_gpus(machine)],
         "secure_boot": _gpu_text.secure_boot_state(machine["efi"], machine["secure_boot"], machine["shim_state"]),
         "devices": _devices(root, record),
         "groups": parse_groups(_gpu_sysfs.read_text(os.path.join(root, "etc/group"))),

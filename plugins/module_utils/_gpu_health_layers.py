@@ -29,13 +29,13 @@ def toolkit(own, version, heal):
     return [finding("toolkit_version", f"the container toolkit {there}, and {wanted} is recorded", heal)]
 
 
-def missing_devices(devices, heal, there, why):
+def missing_devices(devices, heal, there, why, *, inherited=False):
     """Return the recorded device nodes that are not there, as one finding: one cause makes or unmakes them all."""
     gone = [path for path, device in devices.items() if device is None]
     if not gone:
         return []
     verb = "is" if len(gone) == 1 else "are"
-    return [finding("device_missing", f"{', '.join(gone)} {verb} not there, {why}", heal, there=there)]
+    return [finding("device_missing", f"{', '.join(gone)} {verb} not there, {why}", heal, there=there, inherited=inherited)]
 
 
 def wrong_groups(devices, groups, heal, there):

@@ -94,6 +94,7 @@ def test_json_of_a_healthy_project_is_one_object_too(ill):
 def test_what_a_target_suffers_from_its_node_is_told_once(ill):
     assert "psw-ai" not in ill({"pve1": [MISSING], "psw-ai": [UNLOADED]}).stdout
     assert "psw-ai: kernel module (module_not_loaded)" in ill({"psw-ai": [UNLOADED]}).stdout
+    assert "psw-ai: kernel module (module_not_loaded)" in ill({"pve1": [], "psw-ai": [UNLOADED]}).stdout  # what the node did not name
 
 
 def test_a_machine_that_cannot_be_reached_does_not_hide_what_the_others_say(ill, project):

@@ -109,12 +109,12 @@ def amd_node():
 
 def nvidia_target():
     node = nvidia_node()
-    same = {key: node[key] for key in ("gpus", "devices", "toolkit", "cdi")}
-    return {**same, "groups": {"video": 44}, "loaded": VERSION, "userspace": VERSION, "uvm_major": 511}
+    same = {key: node[key] for key in ("devices", "toolkit", "cdi")}
+    return {**same, "others": [], "groups": {"video": 44}, "loaded": VERSION, "userspace": VERSION, "uvm_major": 511}
 
 
 def amd_target():
-    return {"gpus": amd_node()["gpus"], "devices": amd_node()["devices"], "groups": {"render": 993, "video": 44}}
+    return {"devices": amd_node()["devices"], "others": [], "groups": {"render": 993, "video": 44}}
 
 
 SCENES = {
@@ -180,18 +180,6 @@ FAULTS = [
     ("an AMD node", "the card moved", {"gpus.0.address": ELSEWHERE, "kfd": {ELSEWHERE: "gfx1100"}}, ["card_moved"]),
     ("an NVIDIA target", "the libraries are a point release off", {"userspace": OTHER, "cdi.absent": ["/x"]}, ["userspace_version"]),
     ("an NVIDIA target", "a device is not passed through", {"devices./dev/nvidia-uvm": None}, ["device_missing"]),
-    (
-        "an NVIDIA target",
-        "its card has another name and is passed through under that",
-        {"gpus": [gpu(CARD, devices=["/dev/nvidia1"])], "devices./dev/nvidia0": None},
-        [],
-    ),
-    (
-        "an NVIDIA target",
-        "its card has another name and is not passed through",
-        {"gpus": [gpu(CARD, devices=[])], "devices./dev/nvidia0": None},
-        ["device_missing"],
-    ),
     ("an NVIDIA target", "a device is root's alone", {"devices./dev/nvidia0.mode": 0o660}, ["device_closed"]),
     ("an NVIDIA target", "the CDI spec is of another driver", {"cdi.specs": {SPEC_PATH: SPEC.replace(VERSION, OTHER)}}, ["cdi_stale"]),
     ("an NVIDIA target", "the node's module was loaded again", {"uvm_major": 509}, ["device_stale"]),
@@ -257,6 +245,9 @@ def test_an_upgrade_that_waits_for_a_reboot_names_the_libraries_and_the_modules(
 def test_a_target_names_what_it_suffers_from_its_node_as_such():
     assert [each["inherited"] for each in found("an NVIDIA target", {"loaded": None})] == [True]
     assert [each["inherited"] for each in found("an NVIDIA target", {"userspace": OTHER})] == [False]
+    assert [each["inherited"] for each in found("an AMD target", {"devices./dev/dri/renderD128": None})] == [False]
+    renamed = {"devices./dev/dri/renderD128": None, "others": ["/dev/dri/renderD129"]}
+    assert [each["inherited"] for each in found("an AMD target", renamed)] == [True]
 
 
 def test_what_only_the_next_boot_will_suffer_from_explains_nothing_that_is_wrong_now():

@@ -128,13 +128,15 @@ def test_a_target_is_asked_only_for_the_devices_of_its_own_cards(health, node):
     assert ids(health(two, machine.root, place="target")) == ["device_missing"]
 
 
-def test_a_card_that_a_target_has_under_its_new_name_is_not_missed_under_the_old_one(health, node):
+def test_a_card_that_a_target_has_under_its_new_name_is_the_nodes_to_name(health, node):
     machine = node("rx_7900_xtx", AMD)
     own = {**machine.record["gpus"][0], "devices": ["/dev/dri/renderD131"]}
     before = {**machine.record, "gpus": [own], "amd": {**AMD["amd"], "devices": ["/dev/kfd", "/dev/dri/renderD131"]}}
-    assert ids(health(before, machine.root, place="target", addresses=[own["address"]])) == []
+    (renamed,) = health(before, machine.root, place="target", addresses=[own["address"]])["findings"]
+    assert (renamed["id"], renamed["inherited"]) == ("device_missing", True)
     (machine.root / "dev/dri/renderD128").unlink()
-    assert ids(health(before, machine.root, place="target", addresses=[own["address"]])) == ["device_missing"]
+    (missing,) = health(before, machine.root, place="target", addresses=[own["address"]])["findings"]
+    assert (missing["id"], missing["inherited"]) == ("device_missing", False)
 
 
 def test_a_file_where_a_device_should_be_is_no_device(health, node):
