@@ -14,7 +14,7 @@ description:
 author: the psw authors (@psw-ai)
 options:
   _terms:
-    description: Names of models.
+    description: Names of models, as people or the engine write them.
     type: list
     elements: str
     required: true
@@ -57,6 +57,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 from ansible_collections.psw.ai.plugins.plugin_utils._model_fit import Context, known_models, kv_cache_for
+from ansible_collections.psw.ai.plugins.plugin_utils._models import full_name
 
 
 class LookupModule(LookupBase):
@@ -64,7 +65,8 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         context = Context(self.get_option("context"), self.get_option("parallel"), None, self.get_option("flash_attention"))
         try:
-            models = {name: model for name, model in known_models().items() if name in terms}
+            wished = {full_name(term) for term in terms}
+            models = {name: model for name, model in known_models().items() if name in wished}
         except PswError as exc:
             raise AnsibleLookupError(str(exc)) from exc
         return [kv_cache_for(models, context, self.get_option("vram_mib"), self.get_option("cards"))]

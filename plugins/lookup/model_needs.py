@@ -25,6 +25,10 @@ options:
     type: str
     choices: [f16, q8_0, q4_0]
     required: true
+  flash_attention:
+    description: Whether the engine uses flash attention. Without it context memory is stored as V(f16), whatever O(kv_cache) says.
+    type: bool
+    required: true
   cards:
     description: How many cards it is spread over.
     type: int
@@ -33,7 +37,7 @@ options:
 
 EXAMPLES = r"""
 # roles/ollama/vars/main.yml
-__ollama_needs: "{{ lookup('psw.ai.model_needs', context=8192, parallel=2, kv_cache='f16') }}"
+__ollama_needs: "{{ lookup('psw.ai.model_needs', context=8192, parallel=2, kv_cache='f16', flash_attention=true) }}"
 """
 
 RETURN = r"""
@@ -55,7 +59,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._model_fit import Context, 
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, int]]:  # noqa: ARG002 - Ansible passes terms, and there are none
         self.set_options(var_options=variables, direct=kwargs)
-        context = Context(self.get_option("context"), self.get_option("parallel"), self.get_option("kv_cache"))
+        context = Context(self.get_option("context"), self.get_option("parallel"), self.get_option("kv_cache"), self.get_option("flash_attention"))
         try:
             return [{fit.name: fit.needs_mib for fit in fits(known_models(), context, 0, self.get_option("cards"))}]
         except PswError as exc:

@@ -34,6 +34,11 @@ class Context:
     kv_cache: str | None = None  # None: the best kind with which a model fits
     flash_attention: bool = True
 
+    @property
+    def kinds(self) -> list[str]:
+        """Return the ways to keep the context that there are, the best first; without flash attention the engine takes no other for what it is told."""
+        return list(KV_CACHES) if self.flash_attention else [BEST]
+
     def kv_mib(self, model: Mapping[str, Any], kv_cache: str) -> int:
         """Return the memory that the full context of all requests takes when it is kept like this."""
         windowed = model.get("windowed_layers", 0)
@@ -100,7 +105,6 @@ def kv_cache_for(models: Mapping[str, Mapping[str, Any]], context: Context, vram
 def _fit(name: str, model: Mapping[str, Any], context: Context, vram_mib: int, overhead_mib: int) -> Fit:
     weights = model["download_mib"]
     room = vram_mib - weights - overhead_mib
-    usable = KV_CACHES if context.flash_attention else [BEST]  # the quantised ones need it
-    best = next((kind for kind in usable if context.kv_mib(model, kind) <= room), None)
-    kept_as = context.kv_cache or best or BEST
+    best = next((kind for kind in context.kinds if context.kv_mib(model, kind) <= room), None)
+    kept_as = context.kv_cache if context.kv_cache in context.kinds else best or BEST
     return Fit(name, model["summary"], weights, kept_as, context.kv_mib(model, kept_as), overhead_mib, vram_mib, best)

@@ -127,6 +127,21 @@ def test_context_is_kept_the_best_way_that_fits_and_as_the_user_says(role, usabl
     assert role("ollama", **house, **given).environment("ollama.container.j2")["OLLAMA_KV_CACHE_TYPE"] == kind
 
 
+@pytest.mark.parametrize("name", ["registry.ollama.ai/library/qwen3:8b", "library/qwen3:8b"])
+def test_a_model_is_known_by_any_name_that_means_it(role, name):
+    record = {"nvidia": {}, "gpus": [{"address": "0000:01:00.0", "usable_mib": 8192}]}
+    house = {"psw_node": "pve1", "hostvars": {"pve1": {"psw_gpu": record}}, "ollama_models": [name]}
+
+    assert role("ollama", **house).environment("ollama.container.j2")["OLLAMA_KV_CACHE_TYPE"] == "q8_0"
+
+
+@pytest.mark.parametrize(("flash_attention", "needs"), [(True, 4983 + 648 + 1024), (False, 4983 + 2304 + 1024)])
+def test_context_that_cannot_be_quantised_is_reckoned_with_as_it_is_kept(role, flash_attention, needs):
+    found = role("ollama", ollama_kv_cache="q4_0", ollama_flash_attention=flash_attention).value("__ollama_needs")
+
+    assert found["qwen3:8b"] == needs
+
+
 def test_openwebui_finds_the_engine_on_the_other_target(role):
     assert role("openwebui").environment(OPENWEBUI)["OLLAMA_BASE_URLS"] == "http://192.0.2.31:11434"
 

@@ -5,6 +5,7 @@ import pytest
 from ansible_collections.psw.ai.plugins.plugin_utils import _model_fit
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
 from ansible_collections.psw.ai.plugins.plugin_utils._model_fit import Context, context_of, fits, known_models, kv_cache_for
+from ansible_collections.psw.ai.plugins.plugin_utils._models import full_name
 
 QWEN = {"summary": "", "download_mib": 4983, "layers": 36, "kv_heads": 8, "head_dim": 128}
 GEMMA = {"summary": "", "download_mib": 7782, "layers": 48, "windowed_layers": 40, "window": 1024, "kv_heads": 8, "head_dim": 256}
@@ -39,6 +40,12 @@ def test_the_best_way_to_keep_the_context_is_told_where_the_set_one_takes_too_mu
     assert fits({"q": QWEN}, Context(8192, 2, flash_attention=False), 8192, 1)[0].kv_cache is None  # without flash attention there is but one
 
 
+def test_without_flash_attention_the_engine_keeps_the_context_whole_whatever_it_is_told():
+    fit = fits({"q": QWEN}, Context(8192, 2, "q4_0", flash_attention=False), 8192, 1)[0]
+
+    assert (fit.kept_as, fit.kv_mib, fit.fits) == ("f16", 2304, False)
+
+
 @pytest.mark.parametrize(
     ("names", "mib", "kind"),
     [
@@ -69,6 +76,10 @@ def test_the_settings_are_the_users_and_else_the_roles():
 def test_a_setting_that_cannot_be_reckoned_with_is_named(wrong):
     with pytest.raises(ProjectError, match=next(iter(wrong))):
         context_of(wrong)
+
+
+def test_the_catalogue_knows_each_model_by_its_full_name():
+    assert [name for name in known_models() if full_name(name) != name] == []
 
 
 def test_windows_of_the_catalogue_are_whole():
