@@ -58,7 +58,7 @@ def list_(settings: Settings) -> None:
     Asks the engine; changes nothing. A model that is wished but not there comes with the next converge.
     """
     project = opened(settings)
-    told, _report = _look_after(project, settings, "model-list", {})
+    told, _check, _report = _look_after(project, settings, "model-list", {})
     wished = [_models.full_name(name) for name in _models.wished(project)]
     found = [{**each, "wished": each["name"] in wished, "there": True} for each in told]
     nothing = {"digest": None, "size_mib": None, "loaded": None, "loaded_mib": None}
@@ -77,16 +77,19 @@ def pull(settings: Settings, names: tuple[str, ...]) -> None:
     """Get models, and keep them.
 
     A download that broke off goes on where it was. The models stand in services/ollama/defaults.yml from then on, so that every
-    converge sees to it that they are there. Models that run in a cloud are refused.
+    converge sees to it that they are there. Models that run in a cloud are refused. With -- --check it only says what would happen.
     """
     with alone(settings) as project:
         _models.wished(project)  # settings that cannot be changed are an error before gigabytes come
-        told, report = _look_after(project, settings, "model-pull", {"psw_model_state": "present", "psw_model_names": list(names)})
-        noted = _models.add(project, names)
-    sizes = {each["name"]: each["size_mib"] for each in told}
-    lines = [f"{name} is there ({sizes[_models.full_name(name)]} MiB)" for name in names]
-    lines += [f"added to {_models.FILE}: {', '.join(noted)}"] if noted else []
-    result(settings, {**report, "changed": report["changed"] or bool(noted), "models": told, "added": noted}, "\n".join(lines))
+        told, check, report = _look_after(project, settings, "model-pull", {"psw_model_state": "present", "psw_model_names": list(names)})
+        sizes = {each["name"]: each["size_mib"] for each in told}
+        missing = [name for name in names if _models.full_name(name) not in sizes]
+        if missing and not check:
+            raise _left_undone(f"{', '.join(missing)} did not come", report)
+        noted = _models.add(project, names, check=check)
+    lines = [f"{name} would come" if name in missing else f"{name} is there ({sizes[_models.full_name(name)]} MiB)" for name in names]
+    lines += [f"{'would be ' if check else ''}added to {_models.FILE}: {', '.join(noted)}"] if noted else []
+    result(settings, {"check": check, **report, "changed": report["changed"] or bool(noted), "models": told, "added": noted}, "\n".join(lines))
 
 
 @click.command(cls=Verb, ansible_args=True)
@@ -95,15 +98,22 @@ def pull(settings: Settings, names: tuple[str, ...]) -> None:
 def remove(settings: Settings, names: tuple[str, ...]) -> None:
     """Remove models.
 
-    They go from services/ollama/defaults.yml and from the engine, with their files. The last wished model stays: psw proves with it
-    that the GPU is used.
+    They go from the engine, with their files, and from services/ollama/defaults.yml. The last wished model stays: psw proves with it
+    that the GPU is used. With -- --check it only says what would happen.
     """
     with alone(settings) as project:
         _engine(project)
-        noted = _models.remove(project, names)  # first, or a converge in between would get them again
-        told, report = _look_after(project, settings, "model-remove", {"psw_model_state": "absent", "psw_model_names": list(names)})
-    text = f"removed {', '.join(names)}" if report["changed"] or noted else f"nothing to remove: the engine has no {' and no '.join(names)}"
-    result(settings, {**report, "changed": report["changed"] or bool(noted), "models": told, "removed": noted}, text)
+        _models.remove(project, names, check=True)  # what is refused is refused before files go
+        told, check, report = _look_after(project, settings, "model-remove", {"psw_model_state": "absent", "psw_model_names": list(names)})
+        there = {each["name"] for each in told}
+        left = [name for name in names if _models.full_name(name) in there]
+        if left and not check:
+            raise _left_undone(f"{', '.join(left)} did not go", report)
+        noted = _models.remove(project, names, check=check)
+    changed = report["changed"] or bool(noted)
+    done = f"{'would remove' if check else 'removed'} {', '.join(names)}"
+    text = done if changed else f"nothing to remove: the engine has no {' and no '.join(names)}"
+    result(settings, {"check": check, **report, "changed": changed, "models": told, "removed": noted}, text)
 
 
 def _engine(project: Project) -> None:
@@ -114,14 +124,23 @@ def _engine(project: Project) -> None:
         raise Failure("not_deployed", "Ollama, which runs models, is not deployed yet", hint, exits.REFUSED)
 
 
-def _look_after(project: Project, settings: Settings, verb: str, wishes: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Run the playbook of the models; return what the engine has afterwards, and the report of the run."""
+def _left_undone(what: str, report: dict[str, Any]) -> Failure:
+    """Return the failure of a run that Ansible calls a success, because its arguments left out what it was for."""
+    hint = "say what follows -- without --limit, --tags and the like: they left it out"
+    return Failure("left_undone", f"{what}, and {_models.FILE} stays as it was", hint, exits.FAILED, report)
+
+
+def _look_after(project: Project, settings: Settings, verb: str, wishes: dict[str, Any]) -> tuple[list[dict[str, Any]], bool, dict[str, Any]]:
+    """Run the playbook of the models; return what the engine has afterwards, whether the run only looked, and its report."""
     _engine(project)
     project.overrides(ENGINE)  # a setting that there is not is an error with its line
     state = Run()
     job = Job(verb, PLAYBOOK, f"psw {verb.replace('-', ' ', 1)}", ("--extra-vars", json.dumps(wishes)), secrets=False)
     report = perform(project, settings, job, state)
-    return next((told["psw_models"] for told in state.told.values() if "psw_models" in told), []), report
+    told = next((told for told in state.told.values() if "psw_models" in told), None)
+    if told is None:
+        raise _left_undone("the engine was not looked at", report)
+    return told["psw_models"], told["psw_check"], report
 
 
 @click.command(cls=Verb)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.module_utils import _ollama
@@ -44,17 +43,17 @@ def wished(project: Project) -> list[str]:
     return models
 
 
-def add(project: Project, names: Iterable[str]) -> list[str]:
-    """Add models to the wished ones; return those that were not among them."""
+def add(project: Project, names: Iterable[str], *, check: bool = False) -> list[str]:
+    """Add models to the wished ones, by their full names; return those that were not among them. With ``check`` nothing is written."""
     known = wished(project)
-    new = [name for name in dict.fromkeys(names) if full_name(name) not in map(full_name, known)]
-    if new:
+    new = [name for name in dict.fromkeys(map(full_name, names)) if name not in map(full_name, known)]
+    if new and not check:
         _write(project, [*known, *new])
     return new
 
 
-def remove(project: Project, names: Iterable[str]) -> list[str]:
-    """Take models off the wished ones; return those that were among them. The last one is refused."""
+def remove(project: Project, names: Iterable[str], *, check: bool = False) -> list[str]:
+    """Take models off the wished ones; return those that were among them. The last one is refused. With ``check`` nothing is written."""
     known, gone = wished(project), set(map(full_name, names))
     left = [name for name in known if full_name(name) not in gone]
     if known and not left:
@@ -63,15 +62,14 @@ def remove(project: Project, names: Iterable[str]) -> list[str]:
             f"{known[0]} is the last wished model, and psw proves with the first of them that the GPU is used",
             "get another one first: psw model pull MODEL; psw model recommend shows what fits",
         )
-    if left != known:
+    if left != known and not check:
         _write(project, left)
     return [name for name in known if name not in left]
 
 
 def _write(project: Project, names: list[str]) -> None:
-    """Write the wished models and keep everything else of the file."""
+    """Write the wished models and keep everything else of the file; what psw could not read afterwards is not written."""
     file = project.path / FILE
-    text = file.read_bytes().decode() if file.exists() else ""
 
     def change(tree: Any) -> list[str]:
         if not tree.get(KEY):
@@ -86,6 +84,7 @@ def _write(project: Project, names: list[str]) -> None:
                 _edit.append(tree[KEY], name)
         return removed
 
-    line = f"{KEY}: [{', '.join(map(json.dumps, names))}]\n"
-    # A file without settings has no tree to change, and may have comments.
-    write_atomic(file, _edit.edited(text, change, FILE) if project.overrides(ENGINE) else f"{text.rstrip()}\n{line}".lstrip())
+    text = _edit.edited(file.read_bytes().decode() if file.exists() else "{}", change, FILE)
+    if _yaml.parse(text, file).data[KEY] != names:
+        raise ProjectError(f"psw cannot change {KEY} in {FILE} and be sure of the rest", "make the change by hand")
+    write_atomic(file, text)

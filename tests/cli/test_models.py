@@ -89,10 +89,10 @@ def test_a_pulled_model_is_there_and_stays_wished_and_again_nothing_changes(psw,
     answer = psw("model", "pull", "qwen3:8b", "tiny")
 
     assert answer.exit_code == 0, answer.stderr
-    assert answer.stdout == ("qwen3:8b is there (2048 MiB)\ntiny is there (2048 MiB)\nadded to services/ollama/defaults.yml: qwen3:8b, tiny\n")
+    assert answer.stdout == ("qwen3:8b is there (2048 MiB)\ntiny is there (2048 MiB)\nadded to services/ollama/defaults.yml: qwen3:8b, tiny:latest\n")
     assert set(engine.models) == {"llama3.2:3b", "qwen3:8b", "tiny:latest"}
     text = settings.read_text()
-    assert text.endswith("ollama_models:\n  - llama3.2:3b\n  - qwen3:8b\n  - tiny\n")
+    assert text.endswith("ollama_models:\n  - llama3.2:3b\n  - qwen3:8b\n  - tiny:latest\n")
     assert " # here\n" in text
     code, told = psw_json("model", "pull", "tiny:latest")
     assert (code, told["changed"], told["added"]) == (0, False, [])
@@ -122,6 +122,69 @@ def test_a_removed_model_is_gone_and_no_longer_wished(psw, engine, project):
     assert set(engine.models) == {"qwen3:8b"}
     assert (project / "services/ollama/defaults.yml").read_text().endswith("ollama_models:\n  - qwen3:8b\n")
     assert psw("model", "remove", "llama3.2:3b").stdout == "nothing to remove: the engine has no llama3.2:3b\n"
+
+
+def test_a_check_says_what_would_come_and_gets_nothing(psw, psw_json, engine, project):
+    before = (project / "services/ollama/defaults.yml").read_text()
+
+    answer = psw("model", "pull", "qwen3:8b", "llama3.2:3b", "--", "--check")
+
+    assert answer.exit_code == 0, answer.stderr
+    assert answer.stdout == "qwen3:8b would come\nllama3.2:3b is there (1024 MiB)\nwould be added to services/ollama/defaults.yml: qwen3:8b\n"
+    code, told = psw_json("model", "pull", "qwen3:8b", "--", "-C")
+    assert (code, told["check"], told["added"], bool(told["changed"])) == (0, True, ["qwen3:8b"], True)
+    assert (engine.pulled, (project / "services/ollama/defaults.yml").read_text()) == ([], before)
+
+
+def test_a_check_says_what_would_go_and_removes_nothing(psw, psw_json, engine, project):
+    psw("model", "pull", "qwen3:8b")
+    before = (project / "services/ollama/defaults.yml").read_text()
+
+    answer = psw("model", "remove", "qwen3:8b", "--", "--check")
+
+    assert (answer.exit_code, answer.stdout) == (0, "would remove qwen3:8b\n"), answer.stderr
+    assert psw_json("model", "remove", "qwen3:8b", "--", "--check")[1]["removed"] == ["qwen3:8b"]
+    assert "qwen3:8b" in engine.models
+    assert (project / "services/ollama/defaults.yml").read_text() == before
+
+
+@pytest.mark.parametrize("verb", [("list",), ("pull", "qwen3:8b"), ("remove", "old:1")])
+@pytest.mark.parametrize("leaves_out", [("--tags", "verify"), ("--skip-tags", "models"), ("--limit", "psw-core")])
+def test_a_run_that_was_kept_from_its_work_is_no_success_and_nothing_is_noted(psw, engine, project, verb, leaves_out):
+    settings = project / "services/ollama/defaults.yml"
+    settings.write_text(settings.read_text() + "ollama_models: [llama3.2:3b, old:1]\n")
+    before = settings.read_text()
+
+    answer = psw("model", *verb, "--", *leaves_out)
+
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert settings.read_text() == before
+    assert (engine.pulled, set(engine.models)) == ([], {"llama3.2:3b"})
+
+
+def test_a_model_that_did_not_come_or_go_is_named_and_not_noted(psw, engine, project, own, documented):
+    own((project / "services/ollama/defaults.yml").read_text() + "ollama_models: [llama3.2:3b, old:1]\n")
+    engine.models["old:1"] = {"name": "old:1", "digest": "ef" * 32, "size": GIB}
+    before = (project / "services/ollama/defaults.yml").read_text()
+    only_look = ("--", "--start-at-task", "Look at what is there")
+
+    pulled, removed = psw("model", "pull", "tiny", *only_look), psw("model", "remove", "old:1", *only_look)
+
+    assert (pulled.exit_code, removed.exit_code) == (1, 1)
+    assert documented(pulled.stderr[pulled.stderr.index("error:") :])
+    assert "error: old:1 did not go, and services/ollama/defaults.yml stays as it was" in removed.stderr
+    assert (project / "services/ollama/defaults.yml").read_text() == before
+
+
+def test_a_name_that_means_the_same_is_the_same_model(psw, engine, project):
+    settings = project / "services/ollama/defaults.yml"
+    psw("model", "pull", "registry.ollama.ai/library/tiny")
+    assert settings.read_text().endswith("ollama_models:\n  - llama3.2:3b\n  - tiny:latest\n")
+
+    assert psw("model", "remove", "library/tiny").exit_code == 0
+
+    assert settings.read_text().endswith("ollama_models:\n  - llama3.2:3b\n")
+    assert set(engine.models) == {"llama3.2:3b"}
 
 
 def test_the_model_that_proves_the_gpu_stays(psw, psw_json, engine, documented):

@@ -9,7 +9,7 @@ from lab.project import MODEL
 from lab.state import NODE
 
 pytestmark = pytest.mark.e2e
-OTHER = "smollm2"  # which means smollm2:latest
+OTHER = "smollm2"  # which means smollm2:latest, and is noted so
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,7 +32,11 @@ def settings(project):
 
 
 def test_a_pulled_model_is_on_the_engine_and_in_the_settings(project, machines):
-    assert project.json("model", "pull", OTHER)["added"] == [OTHER]
+    before = settings(project)
+    foretold = json.loads(project.run("model", "pull", OTHER, "--json", "--", "--check").stdout)
+    assert (foretold["check"], foretold["added"]) == (True, ["smollm2:latest"])
+    assert (on_engine(machines), settings(project)) == ({MODEL}, before)
+    assert project.json("model", "pull", OTHER)["added"] == ["smollm2:latest"]
     assert on_engine(machines) == {MODEL, "smollm2:latest"}
     assert OTHER in settings(project)
     assert project.json("model", "pull", OTHER)["changed"] is False
