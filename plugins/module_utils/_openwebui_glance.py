@@ -4,9 +4,9 @@
 """Whether all service keys are as they should be, read from Open WebUI's database in a few milliseconds.
 
 Importing Open WebUI's ORM takes more than a second, and nearly every run finds nothing to do. This reads the very rows by which the running server decides
-about each request (it keeps no cache of keys): the account behind each stored key and its role, the service group, its permissions and its members. It can
-only ever say that everything is right. Whatever differs, or cannot be read, as in a release that keeps its keys elsewhere, is left to the ORM
-(_openwebui_keys.py), which also does all that is ever written. Like that file, this one only runs inside the container.
+about each request (it keeps no cache of keys): the account behind each stored key, its role and that no password fits it, the service group, its
+permissions and its members. It can only ever say that everything is right. Whatever differs, or cannot be read, as in a release that keeps its keys
+elsewhere, is left to the ORM (_openwebui_keys.py), which also does all that is ever written. Like that file, this one only runs inside the container.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ import sys
 MARK = "psw-answer:"
 DATA = "/app/backend/data"  # where the image keeps its data unless DATA_DIR says otherwise
 SQLITE = "sqlite:///"
-ACCOUNTS = 'SELECT u.id, u.email, u.role, u.created_at, k.key FROM "user" u LEFT JOIN api_key k ON k.user_id = u.id WHERE u.email IN ({})'
+ACCOUNTS = (
+    'SELECT u.id, u.email, u.role, u.created_at, a.password, k.key FROM "user" u '
+    "LEFT JOIN auth a ON a.id = u.id LEFT JOIN api_key k ON k.user_id = u.id WHERE u.email IN ({})"
+)
 OLDEST = 'SELECT min(created_at) FROM "user"'
 OURS = 'SELECT email FROM "user" WHERE name LIKE {0} AND email LIKE {0}'
 GROUP = 'SELECT id, permissions FROM "group" WHERE name = {}'
@@ -42,11 +45,12 @@ def database(environment):
 
 
 def is_right(wanted, rows, oldest, confined):
-    """Tell whether a consumer has its one account, in its role, which its stored key opens and which is not the first account of all."""
+    """Tell whether a consumer has its one account, in its role, which its stored key opens, no password fits, and which is not the first account of all."""
     if len(rows) != 1:
         return False
-    user, _email, role, created, key = rows[0]
-    return bool(wanted["key"]) and key == wanted["key"] and role == wanted["role"] and created != oldest and (role == "admin" or user in confined)
+    user, _email, role, created, password, key = rows[0]
+    is_its_own = bool(wanted["key"]) and key == wanted["key"] and not password and created != oldest
+    return is_its_own and role == wanted["role"] and (role == "admin" or user in confined)
 
 
 def glance(request, ask, mark):
@@ -69,7 +73,7 @@ def glance(request, ask, mark):
 
 def valid(wanted):
     """Return the answer for one consumer that is as it should be, in the words of _openwebui_keys.py."""
-    there = {"user": "present", "role": wanted["role"], "in service group": True, "key": "valid"}
+    there = {"user": "present", "role": wanted["role"], "in service group": True, "nobody can log in": True, "key": "valid"}
     return {"consumer": wanted["consumer"], "status": "valid", "changed": False, "before": there, "after": there}
 
 

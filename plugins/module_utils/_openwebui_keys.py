@@ -48,10 +48,11 @@ class OpenWebUI:
     first (0.6.5) a group's members are set with the group.
     """
 
-    def __init__(self, users, auths, groups):
+    def __init__(self, users, auths, groups, database):
         self.users = users
         self.auths = auths
         self.groups = groups
+        self.database = database
 
     @classmethod
     def load(cls):
@@ -63,9 +64,10 @@ class OpenWebUI:
         sockets = types.ModuleType("open_webui.socket.main")
         sockets.disconnect_sessions_for_users = no_sessions
         sys.modules["open_webui.socket.main"] = sockets
+        from open_webui.internal import db  # noqa: PLC0415 - as above
         from open_webui.models import auths, groups, users  # noqa: PLC0415 - as above
 
-        return cls(users, auths, groups)
+        return cls(users, auths, groups, db)
 
     async def user(self, email):
         """Return the account with this address, or None."""
@@ -85,6 +87,12 @@ class OpenWebUI:
         if user is None:
             raise RefusedError(f"Open WebUI did not create the account {email}; its log says why")
         return user
+
+    async def password(self, user):
+        """Return the hash of an account's password, empty where none fits; no call of the ORM tells it in every release."""
+        auth = self.auths.Auth
+        with self.database.get_db() as session:
+            return session.query(auth.password).filter(auth.id == user.id).scalar() or ""
 
     async def set_role(self, user, role):
         """Give an account its role."""
@@ -153,24 +161,25 @@ async def done(result):
 
 
 async def state_of(webui, wanted, group, members):
-    """Describe one consumer as it is, without any secret; a key is valid when it is the stored one and its account may use it."""
+    """Describe one consumer as it is, without any secret; a key is valid when it is the stored one, its account may use it, and nobody can read it there."""
     user = await webui.user(wanted["email"])
     if user is None:
         return None, {"user": "absent"}
     owner = await webui.owner(wanted["key"]) if wanted.get("key") else None
     confined = user.role == "admin" or (user.id in members and group.permissions == GROUP_PERMISSIONS)
-    if owner is not None and owner.id == user.id and user.role in ROLES and confined:
+    closed = not await webui.password(user)
+    if owner is not None and owner.id == user.id and user.role in ROLES and confined and closed:
         key = "valid"
     else:
         key = "not valid" if wanted.get("key") or await webui.key(user) else "none"
-    return user, {"user": "present", "role": user.role, "in service group": confined, "key": key}
+    return user, {"user": "present", "role": user.role, "in service group": confined, "nobody can log in": closed, "key": key}
 
 
 def goal(wanted, state, before):
     """Return the state a consumer shall have, and the status that says how it gets there."""
     if state == "absent":
         return {"user": "absent"}, "removed"
-    after = {"user": "present", "role": wanted["role"], "in service group": True, "key": "valid"}
+    after = {"user": "present", "role": wanted["role"], "in service group": True, "nobody can log in": True, "key": "valid"}
     if state != "rotated" and before.get("key") == "valid":
         return after, "valid"
     return {**after, "key": "new"}, "rotated" if wanted.get("key") or state == "rotated" else "minted"
@@ -183,6 +192,9 @@ async def write(webui, change, group):
     if after["user"] == "absent":
         await webui.remove_user(user)
         return {"old": sorted(old)}
+    if user is not None and not before["nobody can log in"]:
+        await webui.remove_user(user)  # and with it the sessions of whoever logged in as it, which would outlive the password
+        user = None
     if user is None:
         user = await webui.add_user(wanted["email"], wanted["name"], wanted["role"])
     elif before["role"] != after["role"]:

@@ -11,10 +11,11 @@ version_added: 0.1.0
 description:
   - Keeps one service user with exactly one API key per consumer, through Open WebUI's own ORM in its running container.
   - Nobody can log in as a service user, because no password fits it. Unless it is an admin, it may use a key only because it is in the service group.
+  - An account that somebody has given a password is drift. It is replaced, with its key and with the sessions of whoever logged in as it.
   - All consumers of a call are handled in one pass, which costs little more than one of them.
   - A run that finds nothing to do does without the ORM, whose import takes more than a second. It reads the rows by which the running server decides about
-    each request, in SQLite or PostgreSQL, which are the account behind each stored key with its role, and the service group with its permissions and members.
-    Whatever differs or cannot be read so is looked at again, and written, through the ORM.
+    each request, in SQLite or PostgreSQL, which are the account behind each stored key with its role and password, and the service group with its
+    permissions and members. Whatever differs or cannot be read so is looked at again, and written, through the ORM.
   - Each consumer is on its own. The task fails when something went wrong with one of them, and its result still has the new keys of the others, so store
     these first. Two calls on one Open WebUI take turns.
   - No key is ever part of a command line; a new key is in the result, so give the task C(no_log).

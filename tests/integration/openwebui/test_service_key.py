@@ -152,6 +152,24 @@ def test_a_user_switched_off_in_the_admin_panel_is_drift_and_healed_with_another
     assert webui.get(CHAT, key)[0] == 401
 
 
+def test_a_user_given_a_password_in_the_admin_panel_is_drift_and_replaced_with_its_key(webui, keys):
+    key = keys(webui, ("opened", {}))["opened"]["key"]
+    session = given_a_password(webui, account(webui, "opened"))
+    assert webui.get("/api/v1/auths/api_key", session) == (200, {"api_key": key})
+
+    assert keys(webui, ("opened", {"key": key}), state="validated")["status"] == "drift"
+    planned = keys(webui, ("opened", {"key": key}), check=True)
+    assert (planned["status"], "$2b$" in json.dumps(planned)) == ("rotated", False)
+    assert ('"nobody can log in": false' in planned["diff"]["before"], '"nobody can log in": true' in planned["diff"]["after"]) == (True, True)
+    assert logged_in(webui, account(webui, "opened"))[0] == 200
+    healed = keys(webui, ("opened", {"key": key}))["opened"]
+
+    assert (webui.get(CHAT, healed["key"])[0], webui.get(CHAT, key)[0]) == (200, 401)
+    assert logged_in(webui, account(webui, "opened"))[0] == 400
+    assert webui.get("/api/v1/auths/api_key", session)[0] == 401
+    assert keys(webui, ("opened", {"key": healed["key"]}), glance_only=True)["status"] == "valid"
+
+
 def test_a_user_deleted_in_the_admin_panel_comes_back_with_another_key(webui, keys):
     key = keys(webui, ("deleted", {}))["deleted"]["key"]
     user = users(webui)["psw-deleted@psw.local"]
@@ -326,6 +344,14 @@ def life(server, keys):
             key = healed["key"]
             assert (healed["status"], reach(server, key), reach(server, dead)) == ("rotated", 200, 401), revoke
 
+        session = given_a_password(server, account(server, "older"))
+        assert reach(server, key) == 200
+        assert keys(server, ("older", {"key": key}), state="validated")["status"] == "drift"
+        read, key = key, keys(server, ("older", {"key": key}))["older"]["key"]
+        assert (reach(server, key), reach(server, read)) == (200, 401)
+        assert logged_in(server, account(server, "older"))[0] == 400
+        assert server.get("/api/v1/auths/api_key", session)[0] == 401  # else it would read the new key
+
         rotated = keys(server, ("older", {"key": key}), state="rotated")["older"]
         assert dead_within_a_second(server, key)
         assert (reach(server, rotated["key"]), rotated.get("doubt")) == (200, None)
@@ -352,11 +378,18 @@ def switched_off_in_the_panel(server, user):
         assert server.get("/api/v1/users/update/role", server.admin_token, {"id": user["id"], "role": "pending"})[0] == 200
 
 
-def deleted_by_its_own_account(server, user):
-    """An administrator may give any account a password, and with it whoever knows that may delete the account's key."""
+def logged_in(server, user):
+    return server.get("/api/v1/auths/signin", data={"email": user["email"], "password": "chosen-by-an-administrator"})
+
+
+def given_a_password(server, user):
+    """An administrator may give any account a password, and whoever knows it reads the account's key; returns their session."""
     update(server, user, password="chosen-by-an-administrator")
-    login = {"email": user["email"], "password": "chosen-by-an-administrator"}
-    token = server.get("/api/v1/auths/signin", data=login)[1]["token"]
+    return logged_in(server, user)[1]["token"]
+
+
+def deleted_by_its_own_account(server, user):
+    token = given_a_password(server, user)
     assert server.get("/api/v1/auths/api_key", token, method="DELETE") == (200, True)
 
 

@@ -13,11 +13,13 @@ PERMISSIONS = {"features": {"api_keys": True}}
 OURS = {"name": "psw: ", "email": "@psw.local"}
 TABLES = """
 CREATE TABLE "user" (id TEXT, name TEXT, email TEXT, role TEXT, created_at INTEGER);
+CREATE TABLE auth (id TEXT, password TEXT);
 CREATE TABLE api_key (user_id TEXT, key TEXT);
 CREATE TABLE "group" (id TEXT, name TEXT, permissions JSON);
 CREATE TABLE group_member (group_id TEXT, user_id TEXT);
 INSERT INTO "user" VALUES
     ('first', 'Administrator', 'admin@home.example', 'admin', 100), ('one', 'psw: one', 'psw-one@psw.local', 'user', 200);
+INSERT INTO auth VALUES ('first', '$2b$12$'), ('one', '');
 INSERT INTO api_key VALUES ('one', 'sk-11111111111111111111111111111111');
 INSERT INTO "group" VALUES ('service', 'psw-service', '{"features": {"api_keys": true}}');
 INSERT INTO group_member VALUES ('service', 'one');
@@ -48,7 +50,7 @@ def test_a_key_with_all_that_was_promised_is_valid(look, state):
     answer = look(state=state)["consumers"][0]
 
     assert (answer["consumer"], answer["status"], answer["changed"]) == ("one", "valid", False)
-    assert answer["before"] == answer["after"] == {"user": "present", "role": "user", "in service group": True, "key": "valid"}
+    assert answer["before"] == answer["after"] == {"user": "present", "role": "user", "in service group": True, "nobody can log in": True, "key": "valid"}
     assert KEY not in json.dumps(answer)
 
 
@@ -63,6 +65,7 @@ def test_a_key_with_all_that_was_promised_is_valid(look, state):
         "UPDATE \"user\" SET role = 'admin' WHERE id = 'one'",
         "DELETE FROM \"user\" WHERE id = 'one'",
         "UPDATE \"user\" SET created_at = 100 WHERE id = 'one'",
+        "UPDATE auth SET password = '$2b$12$' WHERE id = 'one'",
         "DELETE FROM group_member",
         "UPDATE group_member SET group_id = 'another'",
         "UPDATE \"group\" SET permissions = '{}'",

@@ -2,6 +2,7 @@
 """What the script in the container decides, on an Open WebUI in memory; the real ones are in tests/integration/openwebui."""
 
 import asyncio
+import itertools
 import os
 from types import SimpleNamespace
 
@@ -15,8 +16,8 @@ class Table:
     """Accounts, keys and groups behind the names of Open WebUI's ORM; asynchronous or not, as the releases are."""
 
     def __init__(self, *, waits):
-        self.waits = waits
-        self.accounts, self.keys, self.groups, self.members, self.writes = [], {}, [], {}, []
+        self.waits, self.numbers = waits, itertools.count(1)
+        self.accounts, self.keys, self.groups, self.members, self.writes, self.passwords = [], {}, [], {}, [], {}
 
     def __getattr__(self, name):
         call = getattr(type(self), f"_{name}")
@@ -44,7 +45,7 @@ class Table:
     def _insert_new_auth(self, email, password, name, role):
         assert password == ""
         self.writes.append("user")
-        self.accounts.append(SimpleNamespace(id=f"id-{len(self.accounts)}", email=email, name=name, role=role))
+        self.accounts.append(SimpleNamespace(id=f"id-{next(self.numbers)}", email=email, name=name, role=role))
         return self.accounts[-1]
 
     def _update_user_role_by_id(self, user, role):
@@ -91,9 +92,15 @@ def table(request):
     return found
 
 
+class InMemory(keys.OpenWebUI):
+    async def password(self, user):
+        return self.users.Users.passwords.get(user.id, "")
+
+
 def asker(table):
     """Return a call that asks for a state of consumers, each with the key that is stored for it."""
-    webui = keys.OpenWebUI(SimpleNamespace(Users=table), SimpleNamespace(Auths=table), SimpleNamespace(Groups=table, GroupForm=dict, GroupUpdateForm=dict))
+    groups = SimpleNamespace(Groups=table, GroupForm=dict, GroupUpdateForm=dict)
+    webui = InMemory(SimpleNamespace(Users=table), SimpleNamespace(Auths=table), groups, None)
 
     def call(state, *stored, ours=None, check=False, **more):
         wanted = [{"consumer": name, "email": f"psw-{name}@psw.local", "name": f"psw: {name}", "role": "user", "key": key, **more} for name, key in stored]
@@ -140,8 +147,9 @@ def test_a_key_that_works_is_left_alone(table, ask):
         lambda table: table.members.clear(),
         lambda table: setattr(table.groups[0], "permissions", {}),
         lambda table: table.accounts.pop(),
+        lambda table: table.passwords.update({"id-1": "$2b$12$"}),
     ],
-    ids=["key deleted", "account switched off", "taken out of the group", "group without its permission", "account deleted"],
+    ids=["key deleted", "account switched off", "taken out of the group", "group without its permission", "account deleted", "account with a password"],
 )
 def test_whatever_revoked_a_key_it_is_drift_and_never_works_again(table, ask, revoke):
     old = ask()["key"]
@@ -154,6 +162,18 @@ def test_whatever_revoked_a_key_it_is_drift_and_never_works_again(table, ask, re
     assert healed["status"] == "rotated"
     assert list(table.keys.values()) != [old]
     assert ask(healed["key"])["status"] == "valid"
+
+
+def test_an_account_that_was_given_a_password_is_replaced_with_its_key(table, ask):
+    old = ask()["key"]
+    table.passwords["id-1"] = "$2b$12$"
+
+    planned = ask(old, check=True)
+    assert (planned["status"], planned["before"]["nobody can log in"], planned["after"]["nobody can log in"], table.writes) == ("rotated", False, True, [])
+    healed = ask(old)
+
+    assert table.writes == ["removal", "user", "member", "key"]
+    assert ([user.id for user in table.accounts], table.keys, healed["old"]) == (["first", "id-2"], {"id-2": healed["key"]}, [old])
 
 
 def test_a_wider_group_is_narrowed_again(table, ask):
