@@ -76,12 +76,11 @@ def test_a_first_model_for_embeddings_is_proven_at_converge_and_by_the_timer(pro
     before = wishes.read_text(encoding="utf-8")
     wishes.write_text(f"---\nollama_models: ['{EMBEDDING}']\n", encoding="utf-8")
     project.run("deploy", "converge")
-    engine(UNLOAD.replace(MODEL, EMBEDDING))
+    engine(f"{UNLOAD} && {UNLOAD.replace(MODEL, EMBEDDING)}")
     engine("systemctl start psw-ollama-proof.service")
     assert f"on the GPU: {EMBEDDING}" in engine("journalctl -u psw-ollama-proof -o cat -n 5")
     assert findings(project) == []
     wishes.write_text(before, encoding="utf-8")
-    project.run("deploy", "converge")
 
 
 def test_the_timer_is_on_until_it_is_turned_off(project, engine):
