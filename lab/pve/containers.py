@@ -56,8 +56,16 @@ class Containers(OnDisk):
         archive = TEMPLATES / str(v["ostemplate"]).rsplit("/", 1)[-1]
         if not archive.is_file() and str(v["ostemplate"]).startswith("local:vztmpl/"):
             raise PveError(500, f"unable to create CT {v['vmid']} - volume '{v['ostemplate']}' does not exist")
-        self._creating[int(v["vmid"])] = {"archive": archive, "keys": v.get("ssh-public-keys"), "password": v.get("password")}
-        return await super()._lxc_create(user, v)
+        vmid = int(v["vmid"])
+        before = self._creating.get(vmid)
+        self._creating[vmid] = {"archive": archive, "keys": v.get("ssh-public-keys"), "password": v.get("password")}
+        try:
+            return await super()._lxc_create(user, v)
+        except PveError:  # such as a number that somebody else was quicker with: what stays here would be made over their container when it is resized
+            self._creating.pop(vmid)
+            if before is not None:
+                self._creating[vmid] = before
+            raise
 
     async def ceph_io(self, ct: Any, keys: Any) -> None:
         """Do the real work of a create here: fakepve calls this between taking the config and finishing the task."""
