@@ -25,7 +25,9 @@ options:
           status: {description: The status that is expected., type: int, default: 200}
           json: {description: What the JSON answer must hold; it may hold more., type: dict}
           headers: {description: Headers to send. Their values never show., type: dict}
+          caller: {description: 'Who asks, for messages.', type: str}
           ca_path: {description: 'File of the authority that signed the certificate, when the system does not know it.', type: path}
+          ca: {description: 'That certificate itself, as PEM, for a host that has no file of it.', type: str}
           resolve_to: {description: 'Address to ask, while certificate and host are checked by the URL.', type: str}
           container: {description: 'Container to ask at its own address, for an app that publishes no port.', type: str}
       tcp:

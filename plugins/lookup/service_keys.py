@@ -11,6 +11,7 @@ short_description: The Open WebUI keys of an app, ready to be kept where it read
 description:
   - Returns the podman secrets and the files by which an app gets its keys, as C(goes_to) in its catalogue entry says, in the shape that
     M(psw.ai.quadlet_app) takes. Files are of mode 0600, and their content never shows.
+  - With O(road) it also returns the questions that prove the keys, in the shape that M(psw.ai.service_ready) takes.
   - A key that is not stored yet is an error that names it; in check mode a placeholder stands for it.
 version_added: 0.1.0
 author: the psw authors (@psw-ai)
@@ -25,6 +26,9 @@ options:
     type: str
     vars:
       - name: psw_project_dir
+  road:
+    description: How Open WebUI is reached, as a check of kind C(http) of M(psw.ai.service_ready); the keys are added.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -38,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: For each app the lists C(secrets) and C(files).
+  description: For each app the lists C(secrets) and C(files), and with O(road) also C(ready).
   type: list
   elements: dict
 """
@@ -48,14 +52,14 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
-from ansible_collections.psw.ai.plugins.plugin_utils._consumers import delivery
+from ansible_collections.psw.ai.plugins.plugin_utils._consumers import delivery, proofs
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets
 
 
 class LookupModule(LookupBase):
-    def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, list[dict[str, str]]]]:
+    def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, list[dict[str, Any]]]]:
         self.set_options(var_options=variables, direct=kwargs)
         project = self.get_option("project")
         if not project:
@@ -63,6 +67,8 @@ class LookupModule(LookupBase):
         try:
             secrets, catalog = Secrets(Project.open(project)), Catalog.load()
             key = secrets.planned if (variables or {}).get("ansible_check_mode") else secrets.get
-            return [delivery(catalog, str(term), key) for term in terms]
+            road = self.get_option("road")
+            asked = [{"ready": proofs(catalog, str(term), key, road)} if road else {} for term in terms]
+            return [{**delivery(catalog, str(term), key), **more} for term, more in zip(terms, asked, strict=True)]
         except PswError as exc:
             raise AnsibleLookupError(str(exc)) from exc

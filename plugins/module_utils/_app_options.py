@@ -16,7 +16,9 @@ _HTTP = {
     "status": {"type": "int", "default": 200},
     "json": {"type": "dict"},
     "headers": {"type": "dict", "no_log": True},
+    "caller": {"type": "str"},
     "ca_path": {"type": "path"},
+    "ca": {"type": "str"},
     "resolve_to": {"type": "str"},
     "container": {"type": "str"},
 }

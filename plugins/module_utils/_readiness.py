@@ -46,7 +46,7 @@ def _connect(check, url, timeout):
     address = _address_of(check["container"]) if check.get("container") else check.get("resolve_to") or url.hostname
     connection.sock = socket.create_connection((address, port), timeout)
     if tls:
-        context = ssl.create_default_context(cafile=check.get("ca_path"))
+        context = ssl.create_default_context(cafile=check.get("ca_path"), cadata=check.get("ca"))
         connection.sock = context.wrap_socket(connection.sock, server_hostname=url.hostname)
     return connection
 
@@ -109,7 +109,7 @@ def describe(check):
     kind = kind_of(check)
     details = check[kind]
     if kind == "http":
-        return details["url"]
+        return details["url"] + (f" for {details['caller']}" if details.get("caller") else "")
     if kind == "exec":
         return f"`{' '.join(details['argv'])}` in container {details['container']}"
     return f"{kind}://{details['host']}:{details['port']}"

@@ -13,7 +13,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._files import shown
 from ansible_collections.psw.ai.plugins.plugin_utils._near import unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
@@ -49,6 +49,12 @@ def delivery(catalog: Catalog, app: str, key: Callable[[str, str], str]) -> dict
             text = f"{key(consumer, entry['secret'])}\n"
             told["files"].append({"path": place["file"], "secret_content": text, "owner": place.get("owner", "0"), "mode": "0600"})
     return told
+
+
+def proofs(catalog: Catalog, app: str, key: Callable[[str, str], str], road: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return, for each key of an app, the question to Open WebUI that proves it, as service_ready takes it; `road` says how Open WebUI is reached."""
+    keys = {consumer: key(consumer, entry["secret"]) for consumer, entry in sorted(catalog.app(app).get("service_keys", {}).items())}
+    return [{"http": {**road, "caller": consumer, "headers": {"Authorization": f"Bearer {value}"}}} for consumer, value in keys.items()]
 
 
 def own(name: str, role: str = ROLE) -> dict[str, str]:

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 REPO = Path(__file__).parents[3]
 CATALOG = REPO / "catalog"
 APPS = sorted(file.stem for file in (CATALOG / "apps").glob("*.yml"))
+WITH_KEYS = REPO / "tests/e2e/scribe"  # apps that tests add, with their roles; some of them hold keys, whether or not the catalogue's do
 SCHEMAS = sorted((CATALOG / "schemas").glob("*.schema.json"))
 # An app whose privacy needs no switch, with the reason.
 CALLS_NOBODY = {
@@ -35,8 +36,8 @@ def app(name):
 
 
 @functools.cache
-def role_text(name):
-    role = REPO / "roles" / name
+def role_text(name, home=REPO):
+    role = home / "roles" / name
     return "\n".join(file.read_text(encoding="utf-8") for file in sorted(role.rglob("*")) if file.is_file())
 
 
@@ -123,15 +124,25 @@ def test_no_two_consumers_share_an_account_or_a_secret():
         assert len({consumer[key] for consumer in consumers}) == len(consumers)
 
 
-@pytest.mark.parametrize("name", [name for name in APPS if name != GIVES_KEYS and "service_keys" in app(name)])
-def test_an_app_that_holds_keys_needs_open_webui_and_its_role_takes_each_to_its_place(name):
-    assert GIVES_KEYS in app(name)["requires"]
-    assert all("goes_to" in key for key in app(name)["service_keys"].values())
-    assert f"lookup('psw.ai.service_keys', '{name}')" in role_text(name)
+def holders():
+    """Yield the apps that hold keys, each with where its catalogue and its role lie."""
+    for home in (REPO, WITH_KEYS):
+        for file in sorted((home / "catalog/apps").glob("*.yml")):
+            if file.stem != GIVES_KEYS and "service_keys" in yaml.safe_load(file.read_text(encoding="utf-8")):
+                yield pytest.param(home, file, id=file.stem)
 
 
-def test_the_app_that_tests_add_has_the_shape_of_all_others():
-    _schema.validate(_yaml.load(REPO / "tests/e2e/scribe/catalog/apps/scribe.yml"), "app")
+@pytest.mark.parametrize(("home", "file"), list(holders()))
+def test_an_app_that_holds_keys_needs_open_webui_and_its_role_takes_each_to_its_place(home, file):
+    entry = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert GIVES_KEYS in entry["requires"]
+    assert all("goes_to" in key for key in entry["service_keys"].values())
+    assert f"lookup('psw.ai.service_keys', '{file.stem}')" in role_text(file.stem, home)
+
+
+@pytest.mark.parametrize("file", sorted(WITH_KEYS.rglob("catalog/apps/*.yml")), ids=lambda file: file.stem)
+def test_an_app_that_tests_add_has_the_shape_of_all_others(file):
+    _schema.validate(_yaml.load(file), "app")
 
 
 @pytest.mark.parametrize("place", [{}, {"file": "key"}, {"file": "/key", "mode": "0644"}, {"podman_secret": "a", "file": "/key"}, {"environment": "KEY"}])

@@ -4,6 +4,8 @@
 import contextlib
 import json
 import socketserver
+import ssl
+import subprocess
 import threading
 
 import pytest
@@ -16,7 +18,7 @@ HEALTHY = json.dumps({"status": True, "version": "1.2"})
 
 
 @contextlib.contextmanager
-def answering(answer):
+def answering(answer, context=None):
     """Serve connections: read what comes, answer with this; yields the port and what was asked."""
     asked = []
 
@@ -26,6 +28,7 @@ def answering(answer):
             self.wfile.write(answer.encode())
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True) if context else server.socket
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1], asked
         server.shutdown()
@@ -66,6 +69,31 @@ def test_http_asks_another_address_in_the_name_of_the_url():
     with answering(http_answer(HEALTHY)) as (port, asked):
         assert probe({"http": {"url": f"http://chat.home.example:{port}/", "resolve_to": "127.0.0.1"}}) is None
     assert f"Host: chat.home.example:{port}" in asked[0]
+
+
+@pytest.fixture
+def house(tmp_path):
+    """The house's own certificate, and a context of its front door."""
+    certificate, key = tmp_path / "ca.crt", tmp_path / "key"
+    subject = ["-subj", "/CN=chat.home.example", "-addext", "subjectAltName=DNS:chat.home.example"]
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate, *subject]
+    subprocess.run(new, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return certificate.read_text(), context
+
+
+@pytest.mark.parametrize(("knows", "complaint"), [(True, None), (False, "certificate verify failed")])
+def test_https_trusts_the_authority_that_it_is_handed_and_no_other(house, knows, complaint):
+    certificate, context = house
+    with answering(http_answer(HEALTHY), context) as (port, _asked):
+        found = probe({"http": {"url": f"https://chat.home.example:{port}/", "resolve_to": "127.0.0.1", "ca": certificate if knows else None}})
+    assert found is None if knows else complaint in found
+
+
+def test_a_complaint_names_who_asked():
+    with answering(http_answer("{}", "401 Unauthorized")) as (port, _asked):
+        assert probe(http(port, caller="scribe")) == f"http://127.0.0.1:{port}/ready?full=1 for scribe answers with status 401 instead of 200: {{}}"
 
 
 def test_http_asks_a_container_at_its_own_address(monkeypatch):

@@ -70,6 +70,15 @@ def test_a_key_goes_where_the_catalogue_says_and_a_file_is_its_owners_alone(with
     }
 
 
+def test_each_key_is_proven_on_the_road_of_its_app_and_a_message_names_whose_it_is(with_scribe):
+    asked = _consumers.proofs(with_scribe, "scribe", lambda consumer, _secret: f"sk-{consumer}", {"url": "https://chat.home.example/api/models"})
+
+    assert [check["http"] for check in asked] == [
+        {"url": "https://chat.home.example/api/models", "caller": name, "headers": {"Authorization": f"Bearer sk-{name}"}}
+        for name in ("scribe", "scribe-notes")
+    ]
+
+
 def test_psws_own_key_goes_nowhere():
     assert _consumers.delivery(Catalog.load(), "openwebui", lambda *_names: pytest.fail("nobody needs it")) == {"secrets": [], "files": []}
 
