@@ -60,6 +60,7 @@ class Sampler:
 
     def __init__(self):
         self.seen = {"cmdline": set(), "environ": set()}
+        self.core_limits = set()  # of the program in the container, which holds all keys
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
@@ -75,7 +76,9 @@ class Sampler:
         while not self._stop.wait(0.02):
             for process in Path("/proc").glob("[0-9]*"):
                 try:
-                    self.seen["cmdline"].add((process / "cmdline").read_bytes())
+                    self.seen["cmdline"].add(words := (process / "cmdline").read_bytes())
+                    if words == b"python\0-\0":
+                        self.core_limits.add(re.search(r"Max core file size +(\w+)", (process / "limits").read_text())[1])
                     if b"libpod" not in (process / "cgroup").read_bytes():  # an app's own environment is an exception, in memory
                         self.seen["environ"].add((process / "environ").read_bytes())
                 except OSError:
@@ -113,7 +116,7 @@ def life(project, machines):
         printed.append(done.stdout + done.stderr)
     secrets |= set(re.findall("AGE-SECRET-KEY-[A-Z0-9]+", project.identity.read_text(encoding="utf-8")))
     assert len(secrets) > 6
-    return secrets, sampler.seen, "".join(printed)
+    return secrets, {**sampler.seen, "core limits": sampler.core_limits}, "".join(printed)
 
 
 def found(secrets, text):
@@ -176,6 +179,11 @@ def test_no_secret_is_in_what_podman_and_systemd_tell(life, machines, app):
     told = machines.target(app, "podman ps -aq | xargs podman inspect; systemctl show '*.service'; cat /run/systemd/generator/*.service").stdout
     assert app in told
     assert found(secrets, told) == []
+
+
+def test_the_program_that_holds_all_keys_writes_no_memory_to_the_disk_when_it_crashes(life):
+    _secrets, seen, _printed = life
+    assert seen["core limits"] == {"0"}
 
 
 @pytest.mark.parametrize("app", ["openwebui", "ollama"])

@@ -411,6 +411,10 @@ def test_every_release_line_takes_the_same_script(start_server, keys, usage, rel
     assert usage(server)["psw-glanced@psw.local"]["last_used_at"] is None
 
 
+def test_the_newest_release_leads_the_same_life_on_sqlite(webui, keys):
+    life(webui, keys)
+
+
 def test_the_newest_release_leads_the_same_life_on_postgresql(start_server, postgresql, keys, usage):
     server = start_server(PINNED, DATABASE_URL=postgresql)
 

@@ -4,6 +4,7 @@
 import asyncio
 import itertools
 import os
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -174,6 +175,20 @@ def test_an_account_that_was_given_a_password_is_replaced_with_its_key(table, as
 
     assert table.writes == ["removal", "user", "member", "key"]
     assert ([user.id for user in table.accounts], table.keys, healed["old"]) == (["first", "id-2"], {"id-2": healed["key"]}, [old])
+
+
+def test_a_kill_while_an_account_is_replaced_is_mended_by_the_next_run(table, ask, monkeypatch):
+    old = ask()["key"]
+    table.passwords["id-1"] = "$2b$12$"
+    with monkeypatch.context() as patch:
+        patch.setattr(InMemory, "add_user", lambda *_args: sys.exit(137))
+        with pytest.raises(SystemExit):
+            ask(old)
+    assert ([user.id for user in table.accounts], table.keys) == (["first"], {})
+
+    healed = ask(old)
+
+    assert ([user.id for user in table.accounts], table.keys) == (["first", "id-2"], {"id-2": healed["key"]})
 
 
 def test_a_wider_group_is_narrowed_again(table, ask):
