@@ -186,11 +186,24 @@ def test_a_target_that_somebody_holds_is_left_alone_until_they_are_done(home):
     assert "memory: 3072\n" in home.shell("cat /etc/pve/lxc/100.conf").stdout
 
 
-def test_a_pool_that_will_not_do_for_models_is_refused_before_anything_is_made(home):
+@pytest.fixture
+def with_models(home):
+    """The house with a card and a target for models yet to be made."""
     home.project.run("app", "add", "ollama")
     home.project.run("node", "setup-gpu", NODE)
+    yield home
+    home.wish(targets={})
+
+
+def test_a_pool_that_will_not_do_for_models_is_refused_before_anything_is_made(with_models):
     for what, said in {"full": "tank has", **({"degraded": "tank is DEGRADED"} if FULL else {})}.items():
-        trouble.cause(home.project.lab, "pool", pool="tank", what=what)
-        home.refuses("no_pool", said)
-        home.heal()
-    assert home.converge("--check")[0] == 0
+        trouble.cause(with_models.project.lab, "pool", pool="tank", what=what)
+        with_models.refuses("no_pool", said)
+        with_models.heal()
+    assert with_models.converge("--check")[0] == 0
+
+
+def test_no_dataset_is_made_for_a_target_that_cannot_be_made(with_models):
+    with_models.wish(targets={"psw-ai": {"vmid": 777}})
+    trouble.cause(with_models.project.lab, "stranger", vmid=777, hostname="theirs")
+    with_models.refuses("not_ours", "container 777 (theirs) is not tagged psw")
