@@ -29,7 +29,9 @@ follows `--` goes to ansible-playbook untouched (not its questions: nobody could
 | 130 | interrupted; it is safe to run the same command again | `error` |
 
 `--json` prints exactly one object on stdout, whatever happens. A run adds `changed`, `hosts`, `changes`, `diffs`, `duration_s` and
-`log`. The logs of the runs are in `.psw/runs/`; they hold no secrets. [messages.md](messages.md) explains what psw can say no with.
+`log`. The logs of the runs are in `.psw/runs/`; they hold no secrets. How far the download of a model or an image is shows at a terminal,
+in the log, in ansible-playbook's own output, and in `/run/psw/progress` on the target. [messages.md](messages.md) explains what psw
+can say no with.
 """
 
 

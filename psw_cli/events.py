@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 DELEGATED = re.compile(r"^(?:fatal|failed): \[[^\]]+ -> ([^\](]+)", re.MULTILINE)  # no event says it in another way
 INVENTORY = re.compile(r"\[WARNING\]: Failed to parse inventory with '[\w.]*psw\.ai[\w.]*' plugin: (.*)")
+PROGRESS = re.compile(r"^\[([^\]\s]+)\] (.+: .+)$")  # plugin_utils/_progress.py
 NOISE = re.compile(
     r"^(Task failed: |Module failed: |Failed to connect to the host via ssh: |Warning: Permanently added [^\n]*\n"
     r'|Data could not be sent to remote host "[^"]*"\. Make sure this host can be reached over ssh: )+'
@@ -63,6 +64,7 @@ class Step:
     task: str
     since: float
     in_role: bool = True
+    progress: str = ""  # how far the task is, in its own words
     changed: bool = False
     failed: bool = False
 
@@ -122,7 +124,7 @@ class Run:
         if step is None:
             self.steps[host] = Step(name, data.get("task", ""), time.monotonic(), in_role=bool(role))
         else:
-            step.task = data.get("task", "")
+            step.task, step.progress = data.get("task", ""), ""
 
     def _succeeded(self, data: dict[str, Any], stdout: str) -> None:
         res = data.get("res", {})
@@ -175,7 +177,9 @@ class Run:
     def _said(self, text: str) -> None:
         """Keep what Ansible says outside of tasks: that is how it tells of a broken inventory, option or playbook."""
         for line in text.splitlines():
-            if broken := INVENTORY.match(line):
+            if (told := PROGRESS.match(line)) and told[1] in self.steps:
+                self.steps[told[1]].progress = told[2]
+            elif broken := INVENTORY.match(line):
                 self.errors.append(broken[1])
             elif line.startswith(("[ERROR]: ", "ERROR! ")) or "error:" in line:
                 self.errors.append(line.removeprefix("[ERROR]: ").removeprefix("ERROR! ").strip())

@@ -89,6 +89,6 @@ class Live(Plain):
             grid.add_column(no_wrap=True)
         for host, step in list(self.run.steps.items()):
             # As Text, since a task's name may hold the brackets of rich's markup.
-            told = (host, step.name, step.task, seconds(time.monotonic() - step.since))
+            told = (host, step.name, step.progress or step.task, seconds(time.monotonic() - step.since))
             grid.add_row(Spinner("dots"), *(Text(part) for part in told))
         return grid

@@ -11,3 +11,4 @@ from ansible_collections.psw.ai.plugins.plugin_utils._remote import RemoteAction
 
 class ActionModule(RemoteAction):
     module = quadlet_app
+    tells_progress = True

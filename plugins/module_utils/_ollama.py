@@ -11,6 +11,7 @@ import json
 import os
 import urllib.error
 
+from ansible_collections.psw.ai.plugins.module_utils import _progress as progress
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._web import ask
 
@@ -70,13 +71,13 @@ class Ollama:
         """Return the loaded models: name to facts such as size and size_vram."""
         return {model["name"]: model for model in self.ask("/api/ps")["models"]}
 
-    def pull(self, name, room):
+    def pull(self, name, room, tell):
         """Get a model and return the engine's last word, "success" when it is all there.
 
         `room` is called with the bytes still to come whenever a layer begins, and may raise. What has arrived
-        is gone from the free space already, so it is not among them.
+        is gone from the free space already, so it is not among them. `tell` is called with how far it is, in words.
         """
-        parts, last = {}, "no answer"
+        parts, total, last = {}, 0, "no answer"
         for step in self.stream("/api/pull", {"model": name, "stream": True}, timeout=300):
             if "error" in step:
                 raise PswModuleError(f"Ollama could not get {name}: {step['error']}")
@@ -86,7 +87,9 @@ class Ollama:
                 is_new = digest not in parts
                 parts[digest] = step.get("total", 0) - step.get("completed", 0)
                 if is_new:
+                    total += step.get("total", 0)
                     room(sum(parts.values()))
+                tell(f"{name}: {progress.share(total - sum(parts.values()), total)}")
         return last
 
     def remove(self, name):

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
+import os
 import re
 import subprocess
 import time
 
+from ansible_collections.psw.ai.plugins.module_utils import _progress as progress
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._programs import Done, finish, last_lines, start
 
 ATTEMPTS = 3  # podman itself takes up a broken connection again; these are for one that stays open and brings nothing
 STALL = 180  # seconds
+_LAYERS = "/var/tmp"  # noqa: S108 - podman's own choice: containers-common(5), image_copy_tmp_dir
 _LOOK = 2  # seconds between two looks
 _NOISE = 65536  # bytes between two looks that are no progress: what a waiting program reads and writes to stay awake
 
@@ -53,8 +58,17 @@ def _moved(pid):
         return 0
 
 
-def _watch(process, stall):
-    """Wait for a program; end it when it moved nothing for ``stall`` seconds, and tell whether that was so."""
+def _arrived(folder):
+    """Return how many bytes podman has got so far: it keeps compressed layers in this folder until all are there."""
+    found = 0
+    for path in glob.glob(os.path.join(folder, "container_images_storage*", "*")):
+        with contextlib.suppress(OSError):
+            found += os.stat(path).st_size
+    return found
+
+
+def _watch(process, stall, tell):
+    """Wait for a program; end it when it moved nothing for ``stall`` seconds, and return whether that was so."""
     moved, since = 0, time.monotonic()
     while True:
         try:
@@ -64,6 +78,7 @@ def _watch(process, stall):
             if now - moved > _NOISE:
                 since = time.monotonic()
             moved = now
+            tell(_arrived(_LAYERS))
             if time.monotonic() - since < stall:
                 continue
             process.kill()
@@ -73,7 +88,8 @@ def _watch(process, stall):
 
 def _pull_once(reference, stall):
     process = start(["podman", "pull", "--quiet", reference])
-    stalled = _watch(process, stall)
+    with progress.told() as tell:
+        stalled = _watch(process, stall, lambda count: tell(f"{reference}: {progress.size(count)} so far"))
     done = finish(process)
     return Done(124, "", f"nothing came for {stall} s") if stalled else done
 

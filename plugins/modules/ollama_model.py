@@ -69,6 +69,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils import _ollama as ollama
+from ansible_collections.psw.ai.plugins.module_utils import _progress as progress
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 
 
@@ -89,7 +90,8 @@ def get(engine, name, params):
     for attempt in range(params["attempts"]):
         time.sleep(2**attempt if attempt else 0)
         try:
-            last = engine.pull(name, room)
+            with progress.told() as tell:
+                last = engine.pull(name, room, tell)
         except ollama.BrokenOffError as exc:
             last = str(exc)
         if last == "success":

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from ansible.module_utils.common.validation import check_type_path
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible_collections.psw.ai.plugins.plugin_utils._plain import plain
+from ansible_collections.psw.ai.plugins.plugin_utils._progress import followed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,10 +133,12 @@ class RemoteAction(ActionBase):  # type: ignore[misc] # ansible-core has no type
 
     # Imported by the action's own file, and so before Ansible forks: once for a run and not once for each task.
     module: ModuleType
+    tells_progress = False  # whether it may take long, and says meanwhile how far it is
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(self.call(self._task.args, task_vars))
+        with followed(self._connection, task_vars["inventory_hostname"]) if self.tells_progress else nullcontext():
+            result.update(self.call(self._task.args, task_vars))
         return result
 
     def call(self, args: Mapping[str, Any], task_vars: Any) -> dict[str, Any]:

@@ -57,6 +57,19 @@ def test_live_progress_shows_what_each_host_does_right_now(run):
     ]
 
 
+def test_live_progress_shows_how_far_a_long_task_is(run):
+    started = {"event": "runner_on_start", "event_data": {"host": "psw-ai", "role": "ollama", "task": "Keep the wished models"}}
+    run.handle(started)
+    for line in ("[psw-ai] m:1: 42 % of 4.9 GiB", "[elsewhere] m:1: 50 % of 4.9 GiB"):
+        run.handle({"event": "verbose", "stdout": line})
+    assert {host: (step.task, step.progress) for host, step in run.steps.items()} == {"psw-ai": ("Keep the wished models", "m:1: 42 % of 4.9 GiB")}
+    text = io.StringIO()
+    Console(file=text, width=100).print(Live(run, "").now())
+    assert text.getvalue().split()[1:9] == ["psw-ai", "ollama", "m:1:", "42", "%", "of", "4.9", "GiB"]
+    run.handle(started)
+    assert run.steps["psw-ai"].progress == ""
+
+
 def test_live_progress_ends_with_the_same_lines(run, monkeypatch):
     with Live(run, "psw deploy converge") as view:
         view.console.file = io.StringIO()

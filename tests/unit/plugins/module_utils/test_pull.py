@@ -4,7 +4,7 @@
 import time
 
 import pytest
-from ansible_collections.psw.ai.plugins.module_utils import _pull
+from ansible_collections.psw.ai.plugins.module_utils import _progress, _pull
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 
 IMAGE = "ghcr.io/psw/x:1"
@@ -54,6 +54,17 @@ def test_a_pull_that_brings_nothing_is_ended_and_tried_again(podman):
         _pull.pull(IMAGE, stall=0.2)
     assert time.monotonic() - began < 20
     assert calls.read_text() == "x\n" * _pull.ATTEMPTS
+
+
+def test_a_pull_says_how_much_has_come(podman, monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setattr(_pull, "_LAYERS", str(tmp_path))
+    monkeypatch.setattr(_progress, "PATH", str(tmp_path / "progress"))
+    monkeypatch.setattr(_progress, "_write", said.append)
+    folder = tmp_path / "container_images_storage123"
+    podman(f"mkdir {folder}; truncate -s 300M {folder}/1; sleep 0.5; truncate -s 200M {folder}/2; sleep 0.5")
+    _pull.pull(IMAGE)
+    assert [line for line in said if " 0 MiB" not in line] == [f"{IMAGE}: 300 MiB so far", f"{IMAGE}: 500 MiB so far"]
 
 
 def test_a_pull_that_comes_slowly_is_left_alone(podman):

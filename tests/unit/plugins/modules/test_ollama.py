@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.psw.ai.plugins.module_utils import _gpu_memory, _ollama, _ollama_proof, _ollama_watch
+from ansible_collections.psw.ai.plugins.module_utils import _gpu_memory, _ollama, _ollama_proof, _ollama_watch, _progress
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.modules import ollama_health, ollama_model, ollama_placement
 
@@ -170,6 +170,18 @@ def test_an_answer_that_is_not_the_engines_is_a_failure_in_words(engine, run):
     engine.state["pulls"] = [[b"<html>"]]
     with pytest.raises(PswModuleError, match=r"broke off its answer to /api/pull: Expecting value"):
         _ollama.Ollama(engine.url).ask("/api/pull", {"model": "m:1"})
+
+
+def test_a_download_says_how_far_it_is_while_it_runs(engine, run, monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setattr(_progress, "PATH", str(tmp_path / "progress"))
+    monkeypatch.setattr(_progress, "_write", said.append)
+    layer, small = {"digest": "sha256:aa", "total": 4 * GIB}, {"digest": "sha256:bb", "total": 100 << 20}
+    engine.state["pulls"] = [[layer, {**layer, "completed": GIB}, {**layer, "completed": GIB + 1}, {**layer, "completed": 4 * GIB}, small, *DONE[2:]]]
+
+    run(ollama_model, models=["m:1"])
+
+    assert said == ["m:1: 0 % of 4.0 GiB", "m:1: 25 % of 4.0 GiB", "m:1: 100 % of 4.0 GiB", "m:1: 97 % of 4.1 GiB"]
 
 
 def test_an_error_inside_the_stream_is_a_failure_although_the_status_was_200(engine, run):
