@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -105,10 +110,16 @@ def test_a_machine_that_cannot_be_reached_does_not_hide_what_the_others_say(ill,
     assert said["error"]["message"].startswith("target psw-ai cannot be reached: ")
 
 
-def test_the_real_playbook_asks_this_machine_and_changes_nothing(psw, project, on_this_machine):
+@pytest.fixture
+def gone(project, on_this_machine):
+    """This machine as a node whose recorded card is nowhere."""
     on_this_machine("pve1")
     text = (project / "nodes/pve1/gpu.yml").read_text()
     (project / "nodes/pve1/gpu.yml").write_text(text.replace("0000:01:00.0", "ffff:01:00.0").replace("10de:2503", "10de:0000"))
+
+
+@pytest.mark.usefixtures("gone")
+def test_the_real_playbook_asks_this_machine_and_changes_nothing(psw, project):
     answer = psw("doctor", "--json", "--", "--limit", "nodes")
     assert (answer.exit_code, [found["id"] for found in json.loads(answer.stdout)["findings"]]) == (1, ["card_gone"])
     assert "changed=0 " in next((project / ".psw/runs").glob("*-doctor.log")).read_text()
@@ -142,3 +153,12 @@ def test_what_is_wrong_below_an_engine_is_told_and_what_it_does_to_the_engine_is
 
     assert found() == [("pve1", "card_gone")]
     assert found("--", "--limit", "targets") == [("psw-ai", "engine_down")]
+
+
+@pytest.mark.usefixtures("gone")
+def test_the_playbook_alone_fails_too_and_says_what_heals_it(project):
+    playbook = [Path(sys.executable).parent / "ansible-playbook", "-i", project / "psw.yml", "--limit", "nodes", "psw.ai.doctor"]
+    environment = {**os.environ, "ANSIBLE_INVENTORY_ENABLED": "psw.ai.project"}
+    said = subprocess.run(playbook, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode == 2, said.stderr
+    assert re.search(r"\[pve1\]: FAILED! .*card \(card_gone\): .*heal: ", said.stdout + said.stderr, re.DOTALL)

@@ -2,6 +2,7 @@
 """What a user of a converged @ai may rely on."""
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from lab.project import MODEL
 from lab.state import NODE
 
 pytestmark = pytest.mark.e2e
+EXAMPLE = Path(__file__).parents[2] / "examples" / "awx"
 QUADLET = "/etc/containers/systemd/openwebui.container"
 
 
@@ -53,6 +55,25 @@ def test_plain_ansible_playbook_sees_what_the_cli_sees(project):
     done = subprocess.run([playbook, "-i", project.path / "psw.yml", "psw.ai.converge"], env=project.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     assert set(re.findall(r"changed=(\d+)", done.stdout)) == {"0"}
+
+
+def test_a_job_template_does_with_the_repository_what_the_cli_did(project, tmp_path):
+    tool, environment = Path(sys.executable).parent, {**project.environment, "ANSIBLE_CONFIG": "/dev/null"}
+    shutil.copytree(project.path, tmp_path / "job", ignore=shutil.ignore_patterns(".psw"))  # git ignores it too
+    shutil.copytree(EXAMPLE, tmp_path / "job", dirs_exist_ok=True)
+
+    def at_work(*words):
+        done = subprocess.run([tool / words[0], *words[1:]], cwd=tmp_path / "job", env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+        return done.stdout
+
+    # AWX reads the inventory once, and gives it to its jobs as a program that prints it.
+    (tmp_path / "inventory.json").write_text(at_work("ansible-inventory", "-i", "psw.yml", "--list", "--export"), encoding="utf-8")
+    (tmp_path / "inventory.sh").write_text(f"#!/bin/sh\ncat {tmp_path}/inventory.json\n", encoding="utf-8")
+    (tmp_path / "inventory.sh").chmod(0o755)
+    for inventory in (tmp_path / "inventory.sh", "psw.yml"):  # the other one is Semaphore's
+        assert set(re.findall(r"changed=(\d+)", at_work("ansible-playbook", "-i", inventory, "converge.yml"))) == {"0"}
+    at_work("ansible-playbook", "-i", "psw.yml", "doctor.yml")
 
 
 def test_a_quadlet_edited_by_hand_is_shown_then_healed_alone(project, machines):

@@ -78,4 +78,4 @@ def test_wheel_and_collection_have_one_version(wheel):
 
 
 def test_neither_lab_nor_tests_are_shipped(wheel, artefact):
-    assert [name for name in {*wheel.namelist(), *artefact} if name.startswith(("lab/", "tests/", "molecule/", "benchmarks/"))] == []
+    assert [name for name in {*wheel.namelist(), *artefact} if name.startswith(("lab/", "tests/", "molecule/", "benchmarks/", "examples/"))] == []
