@@ -58,12 +58,12 @@ def test_plain_ansible_playbook_sees_what_the_cli_sees(project):
 
 
 def test_a_job_template_does_with_the_repository_what_the_cli_did(project, tmp_path):
-    tool, environment = Path(sys.executable).parent, {**project.environment, "ANSIBLE_CONFIG": "/dev/null"}
+    tool = Path(sys.executable).parent
     shutil.copytree(project.path, tmp_path / "job", ignore=shutil.ignore_patterns(".psw"))  # git ignores it too
     shutil.copytree(EXAMPLE, tmp_path / "job", dirs_exist_ok=True)
 
     def at_work(*words):
-        done = subprocess.run([tool / words[0], *words[1:]], cwd=tmp_path / "job", env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run([tool / words[0], *words[1:]], cwd=tmp_path / "job", env=project.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
         return done.stdout
 

@@ -114,7 +114,7 @@ def options(name, target, records, facts):
     """Return the options that the role gives the module for a target."""
     given = {"inventory_hostname": name, "psw_node": target["node"], "psw_target": target, **facts}
     role = Role("lxc_target", **given, hostvars={node: {"psw_gpu": records.get(node)} for node in {target["node"], *records}})
-    task = role.loader.load_from_file(str(role.folder / "tasks/main.yml"), trusted_as_template=True)[0]["psw.ai.lxc_container"]
+    task = role.loader.load_from_file(str(role.folder / "tasks/container.yml"), trusted_as_template=True)[0]["psw.ai.lxc_container"]
     values = {key: role.templar.template(value) for key, value in task.items() if key != "waiting"}
     checked = ArgumentSpecValidator(CONTAINER_OPTIONS).validate({**values, "authorized_keys": ["ssh-ed25519 AAAA me"], "node": "pve1"})
     assert checked.error_messages == []
