@@ -14,7 +14,7 @@ from ansible_collections.psw.ai.plugins.module_utils._nvidia import LIBRARY, REP
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
 _DIRECTORY = os.path.dirname(LIBRARY)
-_INSTALLED = "var/lib/nvidia/log"  # where NVIDIA's installer keeps what it has installed
+_INSTALLED = "var/lib/nvidia/log"  # where NVIDIA's installer keeps what it has installed: the version, then files
 _OF_A_DRIVER = re.compile(r"^lib.*(?:cuda|nvidia|nvcuvid|nvoptix).*\.so\.(\d{3,}(?:\.\d+)+)$")  # the toolkit's libraries have smaller numbers
 _OWNED = re.compile(r"^([^:,\s]+)(?::\w+)?: (/\S+)$", re.MULTILINE)
 _NAMED = 3
@@ -46,10 +46,11 @@ def strays(libraries, packages, installed, found, sources):
     ``packages`` are the owners of files, ``installed`` is what NVIDIA's installer has written down.
     """
 
-    def goes(path):
-        return (RUN in sources and path in installed) or (REPOSITORY in sources and packages.get(path) in found["packages"])
+    def goes(path, its):
+        of_installer = path in installed or installed.partition("\n")[0] == its
+        return (RUN in sources and of_installer) or (REPOSITORY in sources and packages.get(path) in found["packages"])
 
-    return {path: its for path, its in libraries.items() if not goes(path)}
+    return {path: its for path, its in libraries.items() if not goes(path, its)}
 
 
 def refuse_strays(libraries, packages, version):

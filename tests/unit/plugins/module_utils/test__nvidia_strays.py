@@ -39,6 +39,7 @@ def test_dpkg_tells_whose_a_file_is(monkeypatch):
     [
         ({}, "", (RUN, None), True),
         ({}, f"1: {STRAY}", (RUN, None), False),
+        ({}, "590.48.01\nNVIDIA Accelerated Graphics Driver", (RUN, None), False),
         ({}, f"1: {STRAY}", (REPOSITORY, RUN), False),
         ({}, f"1: {STRAY}", (REPOSITORY, None), True),
         ({STRAY: "libcuda1"}, "", (RUN, REPOSITORY), False),
@@ -47,8 +48,9 @@ def test_dpkg_tells_whose_a_file_is(monkeypatch):
         ({STRAY: "their-own"}, "", (REPOSITORY, None), True),
     ],
     ids=[
-        "put there by hand", "of the installer that runs again", "of the installer that is left", "of an installer that nobody can undo",
-        "of packages that are left", "of packages that change", "of packages beside the installer", "of somebody's own package",
+        "put there by hand", "of the installer that runs again", "of the version that it installed", "of the installer that is left",
+        "of an installer that nobody can undo", "of packages that are left", "of packages that change", "of packages beside the installer",
+        "of somebody's own package",
     ],
 )  # fmt: skip
 def test_what_goes_with_its_source_is_not_in_the_way(packages, installed, sources, stays):
