@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
@@ -53,8 +54,8 @@ def strays(libraries, packages, installed, found, sources):
     return {path: its for path, its in libraries.items() if not goes(path, its)}
 
 
-def refuse_strays(libraries, packages, version):
-    """Raise for libraries that win over the wished ones, with the very files."""
+def refuse_strays(machine, libraries, packages, version):
+    """Raise for libraries that win over the wished ones, with the very files and the name of the machine."""
     if not libraries:
         return
     paths = list(libraries)
@@ -64,8 +65,8 @@ def refuse_strays(libraries, packages, version):
     ways = ([f"apt-get purge {' '.join(purge)}"] if purge else []) + ([f"rm {' '.join(patterns)}"] if patterns else [])
     raise ModuleRefusal(
         "other_driver_libraries",
-        f"Libraries of a newer driver lie where those of {version} belong, and programs load the newest: {', '.join(paths[:_NAMED])}{more}.",
-        f"Remove them on this machine: {' && '.join([*ways, 'ldconfig'])}. Then run this again.",
+        f"On {machine}, libraries of a newer driver lie where those of {version} belong, and programs load the newest: {', '.join(paths[:_NAMED])}{more}.",
+        f"Remove them there: {' && '.join([*ways, 'ldconfig'])}. Then run this again.",
     )
 
 
@@ -76,6 +77,7 @@ def refuse(params, found, todo):
     libraries = newer(params["version"])
     packages = owners(libraries)
     refuse_strays(
+        platform.node(),
         strays(libraries, packages, read_text(f"/{_INSTALLED}") or "", found, (params["source"], todo["leave"])),
         packages,
         params["version"],
@@ -88,5 +90,5 @@ def link(version):
     if look()["userspace"] != version:
         raise PswModuleError(
             f"/{_DIRECTORY}/libcuda.so.{version} is gone although its package is installed; "
-            "get it back on this machine with: apt-get install --reinstall libcuda1"
+            f"get it back on {platform.node()} with: apt-get install --reinstall libcuda1"
         )

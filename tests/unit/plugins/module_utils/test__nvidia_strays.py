@@ -60,14 +60,14 @@ def test_what_goes_with_its_source_is_not_in_the_way(packages, installed, source
 def test_the_files_are_named_with_the_commands_that_remove_them():
     more = {f"{LIBRARIES}/lib{name}.so.590.48.01": "590.48.01" for name in ("nvidia-ml", "nvidia-cfg", "nvidia-nvvm")}
     with pytest.raises(ModuleRefusal) as raised:
-        _nvidia_strays.refuse_strays({STRAY: "590.48.01", **more}, {f"{LIBRARIES}/libnvidia-ml.so.590.48.01": "libnvidia-ml1"}, VERSION)
+        _nvidia_strays.refuse_strays("psw-ai", {STRAY: "590.48.01", **more}, {f"{LIBRARIES}/libnvidia-ml.so.590.48.01": "libnvidia-ml1"}, VERSION)
     assert raised.value.refusal == {
         "code": "other_driver_libraries",
         "message": (
-            f"Libraries of a newer driver lie where those of {VERSION} belong, and programs load the newest: "
+            f"On psw-ai, libraries of a newer driver lie where those of {VERSION} belong, and programs load the newest: "
             f"{STRAY}, {LIBRARIES}/libnvidia-ml.so.590.48.01, {LIBRARIES}/libnvidia-cfg.so.590.48.01 and 1 more."
         ),
-        "hint": f"Remove them on this machine: apt-get purge libnvidia-ml1 && rm {LIBRARIES}/lib*.so.590.48.01 && ldconfig. Then run this again.",
+        "hint": f"Remove them there: apt-get purge libnvidia-ml1 && rm {LIBRARIES}/lib*.so.590.48.01 && ldconfig. Then run this again.",
     }
 
 
