@@ -9,6 +9,7 @@ import contextlib
 import glob
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -58,12 +59,18 @@ def _moved(pid):
         return 0
 
 
-def _arrived(folder):
-    """Return how many bytes podman has got so far: it keeps compressed layers in this folder until all are there."""
+def _folders():
+    """Return where podman keeps compressed layers until all of an image are there; one that was killed leaves its folder behind."""
+    return set(glob.glob(os.path.join(_LAYERS, "container_images_storage*")))
+
+
+def _arrived(before):
+    """Return how many bytes podman has got so far, in folders that were not there before."""
     found = 0
-    for path in glob.glob(os.path.join(folder, "container_images_storage*", "*")):
-        with contextlib.suppress(OSError):
-            found += os.stat(path).st_size
+    for folder in _folders() - before:
+        for path in glob.glob(os.path.join(folder, "*")):
+            with contextlib.suppress(OSError):
+                found += os.stat(path).st_size
     return found
 
 
@@ -78,7 +85,7 @@ def _watch(process, stall, tell):
             if now - moved > _NOISE:
                 since = time.monotonic()
             moved = now
-            tell(_arrived(_LAYERS))
+            tell()
             if time.monotonic() - since < stall:
                 continue
             process.kill()
@@ -87,11 +94,16 @@ def _watch(process, stall, tell):
 
 
 def _pull_once(reference, stall):
+    before = _folders()
     process = start(["podman", "pull", "--quiet", reference])
     with progress.told() as tell:
-        stalled = _watch(process, stall, lambda count: tell(f"{reference}: {progress.size(count)} so far"))
+        stalled = _watch(process, stall, lambda: tell(f"{reference}: {progress.size(_arrived(before))} so far"))
     done = finish(process)
-    return Done(124, "", f"nothing came for {stall} s") if stalled else done
+    if not stalled:
+        return done
+    for folder in _folders() - before:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Done(124, "", f"nothing came for {stall} s")
 
 
 def pull(reference, *, attempts=ATTEMPTS, stall=STALL):

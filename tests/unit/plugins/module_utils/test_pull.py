@@ -67,6 +67,23 @@ def test_a_pull_says_how_much_has_come(podman, monkeypatch, tmp_path):
     assert [line for line in said if " 0 MiB" not in line] == [f"{IMAGE}: 300 MiB so far", f"{IMAGE}: 500 MiB so far"]
 
 
+def test_what_dead_pulls_left_is_not_counted_and_that_of_one_ended_here_is_removed(podman, monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setattr(_pull, "_LAYERS", str(tmp_path))
+    monkeypatch.setattr(_progress, "PATH", str(tmp_path / "progress"))
+    monkeypatch.setattr(_progress, "_write", said.append)
+    old, other = tmp_path / "container_images_storage1", tmp_path / "elsewhere"
+    for folder in (old, other):
+        folder.mkdir()
+        with (folder / "1").open("wb") as layer:
+            layer.truncate(300 << 20)
+    podman(f"new=$(mktemp -d {tmp_path}/container_images_storageXXXXXX); truncate -s 20M $new/1; exec sleep 60")
+    with pytest.raises(PswModuleError, match="nothing came"):
+        _pull.pull(IMAGE, stall=0.5)
+    assert set(said) - {f"{IMAGE}: 0 MiB so far"} == {f"{IMAGE}: 20 MiB so far"}
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["container_images_storage1", "elsewhere"]
+
+
 def test_a_pull_that_comes_slowly_is_left_alone(podman):
     calls = podman('exec python3 -c \'import time\nfor _ in range(12):\n open("/dev/zero", "rb").read(200000); time.sleep(0.05)\'')
     _pull.pull(IMAGE, stall=0.3)
