@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 DELEGATED = re.compile(r"^(?:fatal|failed): \[[^\]]+ -> ([^\](]+)", re.MULTILINE)  # no event says it in another way
 INVENTORY = re.compile(r"\[WARNING\]: Failed to parse inventory with '[\w.]*psw\.ai[\w.]*' plugin: (.*)")
-PROGRESS = re.compile(r"^\[([^\]\s]+)\] (.+: .+)$")  # plugin_utils/_progress.py
+PROGRESS = re.compile(r"^\[([^\]\s]+)\] (?:.+: ended|(.+: .+))$")  # plugin_utils/_progress.py
 NOISE = re.compile(
     r"^(Task failed: |Module failed: |Failed to connect to the host via ssh: |Warning: Permanently added [^\n]*\n"
     r'|Data could not be sent to remote host "[^"]*"\. Make sure this host can be reached over ssh: )+'
@@ -178,7 +178,7 @@ class Run:
         """Keep what Ansible says outside of tasks: that is how it tells of a broken inventory, option or playbook."""
         for line in text.splitlines():
             if (told := PROGRESS.match(line)) and told[1] in self.steps:
-                self.steps[told[1]].progress = told[2]
+                self.steps[told[1]].progress = told[2] or ""
             elif broken := INVENTORY.match(line):
                 self.errors.append(broken[1])
             elif line.startswith(("[ERROR]: ", "ERROR! ")) or "error:" in line:

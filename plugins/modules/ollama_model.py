@@ -164,6 +164,7 @@ def main():
         },
         supports_check_mode=True,
     )
+    progress.forget()
     try:
         result = ensure(module)
     except PswModuleError as exc:

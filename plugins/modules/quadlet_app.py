@@ -157,6 +157,7 @@ import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils import _app_options
+from ansible_collections.psw.ai.plugins.module_utils import _progress as progress
 from ansible_collections.psw.ai.plugins.module_utils._app import plan_app
 from ansible_collections.psw.ai.plugins.module_utils._app_state import await_ready, check_environment, gather, noted_apps, perform, refused_units
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
@@ -208,6 +209,7 @@ def main():
     module = AnsibleModule(argument_spec=_app_options.SPEC, supports_check_mode=True)
     name = module.params["name"]
     done = []
+    progress.forget()
     try:
         for wish in wishes(module.params):
             name = wish["name"]

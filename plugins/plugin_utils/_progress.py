@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EVERY = 5.0  # seconds; a module that is done before is not looked after
+ENDED = "ended"  # in place of how far, once the module goes on with something that it tells nothing of
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def _follow(connection: Any, host: str, over: threading.Event) -> None:
             code, said, _errors = connection.exec_command(f"cat {_progress.PATH}", sudoable=False)
         except AnsibleError:
             return  # whatever is wrong with the connection, the module's own call tells it
-        text = said.decode("utf-8", "replace").strip()
-        if code == 0 and text not in ("", last):
+        text = said.decode("utf-8", "replace").strip() if code == 0 else ""
+        if text != last:
+            Display().display(f"[{host}] {text or last.rpartition(': ')[0] + ': ' + ENDED}")
             last = text
-            Display().display(f"[{host}] {text}")

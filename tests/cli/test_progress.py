@@ -70,6 +70,13 @@ def test_live_progress_shows_how_far_a_long_task_is(run):
     assert run.steps["psw-ai"].progress == ""
 
 
+def test_live_progress_shows_the_task_again_once_what_it_told_of_has_ended(run):
+    run.handle({"event": "runner_on_start", "event_data": {"host": "psw-core", "role": "openwebui", "task": "Run Open WebUI"}})
+    for line in ("[psw-core] ghcr.io/open-webui:1: 1.5 GiB so far", "[psw-core] ghcr.io/open-webui:1: ended"):
+        run.handle({"event": "verbose", "stdout": line})
+    assert (run.steps["psw-core"].task, run.steps["psw-core"].progress) == ("Run Open WebUI", "")
+
+
 def test_live_progress_ends_with_the_same_lines(run, monkeypatch):
     with Live(run, "psw deploy converge") as view:
         view.console.file = io.StringIO()

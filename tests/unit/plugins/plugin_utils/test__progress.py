@@ -40,8 +40,15 @@ def follow(connection):
 def test_each_new_word_is_a_line(shown, monkeypatch):
     monkeypatch.setattr(_progress, "EVERY", 0.01)
     half = (0, b"m:1: 50 % of 4.0 GiB\n", b"")
-    follow(Connection((1, b"", b"cat: no such file"), half, half, (0, b"m:1: 51 % of 4.0 GiB\n", b""), (1, b"", b""), AnsibleConnectionFailure("gone")))
+    follow(Connection((1, b"", b"cat: no such file"), half, half, (0, b"m:1: 51 % of 4.0 GiB\n", b""), AnsibleConnectionFailure("gone")))
     assert shown == ["[psw-ai] m:1: 50 % of 4.0 GiB", "[psw-ai] m:1: 51 % of 4.0 GiB"]
+
+
+def test_a_module_that_goes_on_without_a_word_has_ended_what_it_told_of(shown, monkeypatch):
+    monkeypatch.setattr(_progress, "EVERY", 0.01)
+    nothing, half = (1, b"", b"cat: no such file"), (0, b"m:1: 50 % of 4.0 GiB\n", b"")
+    follow(Connection(nothing, half, nothing, nothing, half, AnsibleConnectionFailure("gone")))
+    assert shown == ["[psw-ai] m:1: 50 % of 4.0 GiB", "[psw-ai] m:1: ended", "[psw-ai] m:1: 50 % of 4.0 GiB"]
 
 
 def test_a_module_that_is_done_soon_is_not_asked(shown):
