@@ -138,7 +138,7 @@ class Run:
                 self.steps[host].changed = True
 
     def _went_wrong(self, kind: str, data: dict[str, Any], stdout: str) -> None:
-        if data.get("ignore_errors"):
+        if data.get("ignore_errors") or stdout.rstrip().endswith("...ignoring"):  # no event says ignore_unreachable in another way
             return
         host, res = data["host"], data.get("res", {})
         refusals = res.get("refusals") or ([res["refusal"]] if res.get("refusal") else [])

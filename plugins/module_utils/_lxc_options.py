@@ -26,7 +26,7 @@ MOUNT_OPTIONS = {
 }
 CONTAINER_OPTIONS = {
     "hostname": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "absent", "foretold"], "default": "present"},
     "vmid": {"type": "int"},
     "node": {"type": "str"},
     "template": {"type": "str", "default": "debian-13-standard"},

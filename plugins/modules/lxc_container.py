@@ -35,9 +35,11 @@ options:
     type: str
     required: true
   state:
-    description: Whether the container is to be there. With V(absent) it is stopped and destroyed with its volumes; mounted directories stay.
+    description:
+      - Whether the container is to be there. With V(absent) it is stopped and destroyed with its volumes; mounted directories stay.
+      - With V(foretold), what V(present) would refuse is refused, and nothing else happens.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, foretold]
     default: present
   vmid:
     description: Number for a new container, which nothing in the cluster may have. By default the next free one.
@@ -193,13 +195,15 @@ def main():
         pve = Pve(module, params["node"])
         params["network"] = check_network(params["network"])
         if params["devices"] is not None:
-            if params["state"] == "present":
+            if params["state"] != "absent":
                 refuse_renamed(params["devices"], pve.node)
             params["devices"] = check_devices(params["devices"])
-        container = Container(pve, params, check_mode=module.check_mode)
-        result = container.present() if params["state"] == "present" else container.absent()
+        container = Container(pve, params, check_mode=module.check_mode or params["state"] == "foretold")
+        result = container.absent() if params["state"] == "absent" else container.present()
     except PswModuleError as exc:
         module.fail_json(**exc.result())
+    if params["state"] == "foretold":
+        module.exit_json(changed=False)
     if module.check_mode and params["state"] == "present" and result["address"] is None:
         name = params["hostname"]
         module.warn(f"{name} does not run yet: a run without --check would create or start it; what happens inside cannot be foretold before")

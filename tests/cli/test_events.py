@@ -62,6 +62,11 @@ def test_a_failing_loop_tells_why_its_item_failed(run):
     assert run.problems[0].reason == "no space left"
 
 
+def test_a_machine_that_could_not_be_reached_and_need_not_be_is_no_problem(run):
+    run.handle(task("runner_on_unreachable", stdout="fatal: [psw-ai -> pve1]: UNREACHABLE! => {}\r\n\x1b[0;36m...ignoring\x1b[0m", res={"msg": "no route"}))
+    assert run.problems == []
+
+
 def test_several_refusals_are_all_kept(run):
     refusals = [{"code": code, "message": code, "hint": ""} for code in ("no_pool", "no_gpu")]
     run.handle(task("runner_on_failed", res={"msg": "no", "refusals": refusals}))

@@ -57,23 +57,42 @@ def test_plain_ansible_playbook_sees_what_the_cli_sees(project):
     assert set(re.findall(r"changed=(\d+)", done.stdout)) == {"0"}
 
 
-def test_a_job_template_does_with_the_repository_what_the_cli_did(project, tmp_path):
-    tool = Path(sys.executable).parent
-    shutil.copytree(project.path, tmp_path / "job", ignore=shutil.ignore_patterns(".psw"))  # git ignores it too
-    shutil.copytree(EXAMPLE, tmp_path / "job", dirs_exist_ok=True)
+@pytest.fixture
+def job(project, tmp_path):
+    """Return what runs a command as a scheduler does: in a copy of the repository, which has none of the notes that git ignores."""
+    copy = tmp_path / "job"
+    shutil.copytree(project.path, copy)
+    shutil.copytree(EXAMPLE, copy, dirs_exist_ok=True)
 
-    def at_work(*words):
-        done = subprocess.run([tool / words[0], *words[1:]], cwd=tmp_path / "job", env=project.environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    def run(*words, code=0):
+        shutil.rmtree(copy / ".psw", ignore_errors=True)
+        command = [Path(sys.executable).parent / words[0], *words[1:]]
+        done = subprocess.run(command, cwd=copy, env=project.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout[-3000:] + done.stderr
         return done.stdout
 
-    # AWX reads the inventory once, and gives it to its jobs as a program that prints it.
-    (tmp_path / "inventory.json").write_text(at_work("ansible-inventory", "-i", "psw.yml", "--list", "--export"), encoding="utf-8")
+    return run
+
+
+def test_a_job_template_does_with_the_repository_what_the_cli_did(job, tmp_path):
+    # AWX reads the inventory once, and gives it to its jobs as a program that prints it. Semaphore's is the file.
+    (tmp_path / "inventory.json").write_text(job("ansible-inventory", "-i", "psw.yml", "--list", "--export"), encoding="utf-8")
     (tmp_path / "inventory.sh").write_text(f"#!/bin/sh\ncat {tmp_path}/inventory.json\n", encoding="utf-8")
     (tmp_path / "inventory.sh").chmod(0o755)
-    for inventory in (tmp_path / "inventory.sh", "psw.yml"):  # the other one is Semaphore's
-        assert set(re.findall(r"changed=(\d+)", at_work("ansible-playbook", "-i", inventory, "converge.yml"))) == {"0"}
-    at_work("ansible-playbook", "-i", "psw.yml", "doctor.yml")
+    for words in ([tmp_path / "inventory.sh"], [tmp_path / "inventory.sh", "--check"], ["psw.yml"]):
+        said = job("ansible-playbook", "converge.yml", "-i", *words)
+        assert set(re.findall(r"changed=(\d+)", said)) == {"0"}
+        assert said.count("Prove that the GPU does the work") == 1
+
+
+def test_a_job_says_what_is_wrong_with_a_target_and_what_heals_it(job, machines):
+    machines.target("ollama", "mkdir -p /run/cdi && cp /etc/cdi/nvidia.yaml /run/cdi/")
+    try:
+        said = job("ansible-playbook", "doctor.yml", "-i", "psw.yml", code=2)
+    finally:
+        machines.target("ollama", "rm /run/cdi/nvidia.yaml")
+    assert re.search(r"\[psw-ai\]: FAILED! .*CDI \(cdi_shadowed\): .*heal, on psw-ai: rm /run/cdi/nvidia.yaml", said, re.DOTALL)
+    assert "failed=0" in job("ansible-playbook", "doctor.yml", "-i", "psw.yml")
 
 
 def test_a_quadlet_edited_by_hand_is_shown_then_healed_alone(project, machines):

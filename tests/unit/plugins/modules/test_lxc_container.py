@@ -83,6 +83,36 @@ def test_check_mode_of_a_new_container_foretells_it_and_touches_nothing(node, ru
     assert not journal(tmp_path).exists()
 
 
+def test_a_new_container_is_foretold_in_silence_and_refused_where_it_could_not_be(node, run, tmp_path):
+    assert run(state="foretold") == {"changed": False}
+    assert node.writes() == []
+    assert not journal(tmp_path).exists()
+    node.write(storages=[])
+    assert run(state="foretold")["refusal"]["code"] == "no_storage"
+
+
+@pytest.fixture
+def found(run_module):
+    return lambda hostname="psw-ai": run_module("lxc_container_info", hostname=hostname, node="pve1")
+
+
+def test_ours_is_found_with_what_it_takes_to_reach_it(node, run, found):
+    run()
+    node.forget_calls()
+    reached = {"address": "192.0.2.31", "host_keys": ["ssh-ed25519 AAAAhost"], "groups": {"video": 44, "render": 993}}
+    assert found() == {"changed": False, "vmid": 100, **reached}
+    assert node.writes() == []
+
+
+def test_ours_that_does_not_run_and_one_that_is_not_ours_have_no_address(node, run, found):
+    run(started=False)
+    nowhere = {"changed": False, "address": None, "host_keys": [], "groups": {}}
+    assert found() == {**nowhere, "vmid": 100}
+    assert found("psw-core") == {**nowhere, "vmid": None}
+    node.container(777, hostname="psw-core", tags="theirs")
+    assert found("psw-core") == {**nowhere, "vmid": None}
+
+
 @pytest.mark.parametrize(
     ("by_hand", "healed"),
     [
