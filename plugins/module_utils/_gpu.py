@@ -13,6 +13,8 @@ VENDORS = {"10de": "nvidia", "1002": "amd", "8086": "intel"}
 BRANDS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
 # The drivers that give a card to containers; the first is the one to ask for.
 WORKING_DRIVERS = {"nvidia": ("nvidia",), "amd": ("amdgpu",), "intel": ("xe", "i915")}
+# The kernel's own drivers for NVIDIA's cards, which take them first: what /sys/bus/pci/drivers calls them, and modprobe.
+KERNELS_OWN = {"nouveau": "nouveau", "NovaCore": "nova_core", "nova-core": "nova_core"}
 BEFORE_MAXWELL = "before Maxwell"
 NVIDIA_SHARED_NODES = ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"]
 _DISPLAY = "0x03"
@@ -93,7 +95,7 @@ def describe(address, device, machine, smi):
         "arch": arch or (nvidia_arch(model_number) if vendor == "nvidia" else None),
         "gfx": machine["gfx"].get(address, table_gfx),
         "integrated": _is_integrated(vendor, address, device, card) if integrated is None else integrated,
-        "driver": device["driver"] and printable(device["driver"]),
+        "driver": device["driver"] and KERNELS_OWN.get(device["driver"], printable(device["driver"])),
     }
     gpu["name"] = _name(gpu, card, known, field(machine["nvidia_gpus"].get(address), "Model"), device["product_name"])
     gpu["vram_mib"], gpu["usable_mib"], gpu["vram_source"] = _memory(gpu, device, card, sizes, machine["meminfo"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 
+from ansible_collections.psw.ai.plugins.module_utils._gpu import KERNELS_OWN
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._packages import parse_query
 from ansible_collections.psw.ai.plugins.module_utils._programs import run_together
@@ -16,7 +17,6 @@ RUN, REPOSITORY = "run", "nvidia_repo"  # where a driver may come from: NVIDIA's
 LIBRARY = "usr/lib/x86_64-linux-gnu/libcuda.so.1"
 UNINSTALLER = "usr/bin/nvidia-uninstall"
 NO_MODULES = "none"
-_KERNELS_OWN = ("nouveau", "nova_core", "nova")  # drivers for NVIDIA's cards that come with the kernel and take them first
 NONE = {"version": None, "flavour": None}
 # What a driver consists of as packages. The container toolkit is not the driver.
 _PACKAGES = ("nvidia-*", "libnvidia-*", "libcuda1", "libcudadebugger1", "cuda-drivers*", "firmware-nvidia-*", "xserver-xorg-video-nvidia*")
@@ -79,11 +79,11 @@ def look(root="/"):
 
 
 def _held(directory):
-    """Return {address: driver} of the cards that one of the kernel's own drivers has."""
+    """Return {address: module} of the cards that one of the kernel's own drivers has."""
     found = {}
-    for driver in _KERNELS_OWN:
+    for driver, module in KERNELS_OWN.items():
         try:
-            found.update({name: driver for name in sorted(os.listdir(os.path.join(directory, driver))) if ":" in name})
+            found.update({name: module for name in sorted(os.listdir(os.path.join(directory, driver))) if ":" in name})
         except OSError:
             continue
     return found

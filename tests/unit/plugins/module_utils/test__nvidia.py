@@ -120,13 +120,15 @@ def test_a_card_that_nouveau_holds_needs_a_reboot():
 
 
 def test_cards_that_one_of_the_kernels_own_drivers_has_are_found_with_its_name(tmp_path, monkeypatch):
-    for driver, address in (("nova_core", "0000:01:00.0"), ("nouveau", "0000:02:00.0"), ("vfio-pci", "0000:03:00.0")):
+    for driver, address in (
+        ("NovaCore", "0000:01:00.0"), ("nouveau", "0000:02:00.0"), ("vfio-pci", "0000:03:00.0"), ("nova-core", "0000:04:00.0"),
+    ):  # fmt: skip
         (tmp_path / "sys/bus/pci/drivers" / driver / address).mkdir(parents=True)
         (tmp_path / "sys/bus/pci/drivers" / driver / "new_id").touch()
     monkeypatch.setattr(_nvidia, "run_together", lambda *questions: [Done(0, "", "")] * len(questions))
     found = _nvidia.look(tmp_path)
-    assert found["held"] == {"0000:02:00.0": "nouveau", "0000:01:00.0": "nova_core"}
-    assert reboot_reason(found, VERSION, "open").startswith("The nouveau and nova_core driver holds 0000:02:00.0, 0000:01:00.0;")
+    assert found["held"] == {"0000:02:00.0": "nouveau", "0000:01:00.0": "nova_core", "0000:04:00.0": "nova_core"}
+    assert reboot_reason(found, VERSION, "open").startswith("The nouveau and nova_core driver holds 0000:02:00.0, 0000:01:00.0, 0000:04:00.0;")
 
 
 def test_nouveau_is_the_nodes_business_and_not_a_containers():

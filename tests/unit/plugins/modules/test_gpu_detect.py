@@ -70,6 +70,13 @@ def test_a_card_without_a_driver_is_described_from_the_table_and_says_so(detect)
     assert said["warnings_found"] == ["The memory of GeForce RTX 3060 (0000:01:00.0) is estimated from its id: 12288 MiB. The driver will tell."]
 
 
+@pytest.mark.parametrize(("bound", "module"), [("nouveau", "nouveau"), ("NovaCore", "nova_core"), ("nova-core", "nova_core")])
+def test_a_driver_of_the_kernels_own_is_called_as_modprobe_calls_it(detect, bound, module):
+    said = detect(node(card(driver=bound)))
+    assert said["gpus"][0]["driver"] == module
+    assert f"The {module} driver holds GeForce RTX 3060 (0000:01:00.0); NVIDIA's can take it over after a reboot only." in said["warnings_found"]
+
+
 def test_the_drivers_memory_size_wins_over_the_table(detect, tmp_path):
     program = smi(tmp_path, 'echo "00000000:0A:00.0, NVIDIA GeForce RTX 3060, 12287, 580.159.04"')
     gpu = detect(node(card(address="0000:0a:00.0", driver="nvidia")), nvidia_smi=program)["gpus"][0]
