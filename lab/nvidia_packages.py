@@ -10,7 +10,12 @@ PLACE = "developer.download.nvidia.com/compute/cuda/repos/debian13/x86_64"
 KEY = "8793F200.pub"
 VERSIONS = ("590.44.01", "590.48.01")
 MODULES = {"open": "nvidia-kernel-open-dkms", "proprietary": "nvidia-kernel-dkms"}
-LIBRARIES = {"libcuda1": ("libcuda",), "libnvidia-ml1": ("libnvidia-ml",), "libnvidia-ptxjitcompiler1": ("libnvidia-ptxjitcompiler",)}
+LIBRARIES = {
+    "libcuda1": ("libcuda",),
+    "libnvcuvid1": ("libnvcuvid",),
+    "libnvidia-ml1": ("libnvidia-ml",),
+    "libnvidia-ptxjitcompiler1": ("libnvidia-ptxjitcompiler",),
+}
 DIRECTORY = "usr/lib/x86_64-linux-gnu"
 # What dh_dkms puts into maintainer scripts.
 ADD = """\
@@ -56,7 +61,7 @@ def _libraries(root: Path, version: str) -> None:
 
 def _programs(root: Path, version: str) -> None:
     same = f"(= {version}-1)"
-    needs = f"libcuda1 {same}, libnvidia-ml1 {same}, libnvidia-ptxjitcompiler1 {same}"
+    needs = ", ".join(f"{library} {same}" for library in LIBRARIES)
     # Recommends pull modules into containers, as the real ones do.
     smi = _control(version, Package="nvidia-driver-cuda", Depends=needs, Recommends="nvidia-kernel-open-dkms | nvidia-kernel-dkms, nvidia-persistenced")
     packages.build(root, smi, {"usr/bin/nvidia-smi": _text("driver/nvidia-smi", version)})

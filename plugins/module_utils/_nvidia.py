@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 
@@ -19,10 +20,18 @@ UNINSTALLER = "usr/bin/nvidia-uninstall"
 NO_MODULES = "none"
 NONE = {"version": None, "flavour": None}
 # What a driver consists of as packages. The container toolkit is not the driver.
-_PACKAGES = ("nvidia-*", "libnvidia-*", "libcuda1", "libcudadebugger1", "cuda-drivers*", "firmware-nvidia-*", "xserver-xorg-video-nvidia*")
+PACKAGES = (
+    "cuda-drivers*", "firmware-nvidia-*", "libcuda1", "libcudadebugger1", "libegl-nvidia*", "libgl1-nvidia-*", "libgles-nvidia*", "libglx-nvidia*",
+    "libnvcuvid1", "libnvidia-*", "libnvoptix1", "nvidia-*", "xserver-xorg-video-nvidia*",
+)  # fmt: skip
 _TOOLKIT = re.compile(r"^(lib)?nvidia-container")
 _DRIVER = re.compile(r"^(libcuda1|nvidia-kernel-.*dkms|nvidia-.*-kernel-dkms|nvidia-open.*|nvidia-driver.*)$")  # the rest are helpers
-_QUERY = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status} ${Version}\\n", *_PACKAGES]
+_QUERY = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status} ${Version}\\n", *PACKAGES]
+
+
+def of_a_driver(package):
+    """Tell whether a package is part of a driver."""
+    return not _TOOLKIT.match(package) and any(fnmatch.fnmatchcase(package, pattern) for pattern in PACKAGES)
 
 
 def library_version(path):
@@ -64,7 +73,7 @@ def look(root="/"):
     answers = [done.out.strip() or None for done in said]
     loaded, flavour = parse_loaded(read_text(at("proc/driver/nvidia/version")))
     library = os.path.realpath(at(LIBRARY))
-    driver_packages = sorted(name for name in parse_query(packages.out) if not _TOOLKIT.match(name))
+    driver_packages = sorted(filter(of_a_driver, parse_query(packages.out)))
     return {
         "kernel": kernel,
         "userspace": library_version(library) if os.path.exists(library) else None,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _boot_images, _nvidia, _nvidia_install, _nvidia_packages, _nvidia_strays
+from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _boot_images, _nvidia, _nvidia_install, _nvidia_packages, _nvidia_strays, _packages
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
 from ansible_collections.psw.ai.plugins.module_utils import _steps as plan_steps
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
@@ -45,7 +45,7 @@ def tools_first(steps):
     """Return the steps with compiler, DKMS and headers installed before the driver's packages, which build modules while apt configures them."""
     ordered = []
     for step in steps:
-        tools = [name for name in step.args["names"] if not name.startswith(("nvidia-", "libnvidia-", "libcuda"))] if step.op == "install" else []
+        tools = [name for name in step.args["names"] if not _nvidia.of_a_driver(_packages.split(name)[0])] if step.op == "install" else []
         if tools and tools != step.args["names"]:
             ordered.append(plan_steps.Step("install", " ".join(tools), dict(step.args, names=tools)))
         ordered.append(step)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
-from ansible_collections.psw.ai.plugins.module_utils._nvidia import RUN
+from ansible_collections.psw.ai.plugins.module_utils._nvidia import RUN, of_a_driver
 from ansible_collections.psw.ai.plugins.module_utils._packages import APT, NO_CACHE
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
-_REMOVED = re.compile(r"^(?:Remv|Purg) (\S+)", re.MULTILINE)
-_OURS = re.compile(r"^(nvidia-|libnvidia-|libcuda|cuda-drivers|firmware-nvidia-|xserver-xorg-video-nvidia|libnvcuvid|libnvoptix|glx-|update-glx)")
+_REMOVED = re.compile(r"^(?:Remv|Purg) ([^\s:]+)", re.MULTILINE)
+_SWITCHES = re.compile(r"^(?:update-glx$|glx-)")  # Debian's, which choose between drivers
 
 
 def fetch(names):
@@ -24,7 +24,7 @@ def fetch(names):
 
 def refuse_losses(simulation):
     """Raise when removing the driver's packages would take something else with them, such as a part of Proxmox VE."""
-    lost = sorted({name for name in _REMOVED.findall(simulation) if not _OURS.match(name)})
+    lost = sorted({name for name in _REMOVED.findall(simulation) if not (of_a_driver(name) or _SWITCHES.match(name))})
     if lost:
         raise ModuleRefusal(
             "driver_packages_needed",

@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Libraries of another driver beside the wished ones: found, told apart from those that go anyway, and named with the way out."""
 
+import fnmatch
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.psw.ai.plugins.module_utils import _nvidia_strays
+from ansible_collections.psw.ai.plugins.module_utils import _nvidia, _nvidia_strays
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._nvidia import REPOSITORY, RUN
+from ansible_collections.psw.ai.plugins.module_utils._programs import Done
 
 VERSION = "580.159.04"
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
@@ -55,6 +57,32 @@ def test_dpkg_tells_whose_a_file_is(monkeypatch):
 )  # fmt: skip
 def test_what_goes_with_its_source_is_not_in_the_way(packages, installed, sources, stays):
     assert bool(_nvidia_strays.strays({STRAY: "590.48.01"}, packages, installed, PACKAGED, sources)) is stays
+
+
+OTHERS = {
+    "libnvcuvid1": "libnvcuvid", "libnvoptix1": "libnvoptix", "libcudadebugger1": "libcudadebugger", "libegl-nvidia0": "libEGL_nvidia",
+    "libgles-nvidia2": "libGLESv2_nvidia", "libglx-nvidia0": "libGLX_nvidia", "libnvidia-ml1": "libnvidia-ml",
+}  # fmt: skip
+
+
+def test_every_library_of_a_packaged_driver_goes_with_it(tmp_path, monkeypatch):
+    """A package that look() did not ask for was named as in the way of any downgrade, and purging it takes programs with it."""
+    place = tmp_path / LIBRARIES[1:]
+    place.mkdir(parents=True)
+    packages = {f"{LIBRARIES}/{name}.so.590.48.01": package for package, name in OTHERS.items()}
+    for path in packages:
+        (tmp_path / path[1:]).touch()
+
+    def installed(query, *questions):
+        shown = [f"{name} installed 590.48.01-1\n" for name in [*OTHERS, "libnvidia-container1"] if any(fnmatch.fnmatchcase(name, part) for part in query)]
+        return [Done(0, "".join(shown), ""), *(Done(1, "", "") for _ in questions)]
+
+    monkeypatch.setattr(_nvidia, "run_together", installed)
+    found, libraries = _nvidia.look(tmp_path), _nvidia_strays.newer(VERSION, tmp_path)
+    assert found["packages"] == sorted(OTHERS)
+    assert libraries.keys() == packages.keys()
+    for sources in ((REPOSITORY, None), (RUN, REPOSITORY)):
+        assert _nvidia_strays.strays(libraries, packages, "", found, sources) == {}
 
 
 def test_the_files_are_named_with_the_commands_that_remove_them():

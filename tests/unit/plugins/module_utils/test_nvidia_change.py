@@ -68,7 +68,7 @@ def test_a_node_without_containers_has_none_to_name(tmp_path):
 
 
 def test_nothing_that_proxmox_needs_goes_with_the_driver():
-    refuse_losses("Remv libcuda1 [590.48.01-1]\nPurg nvidia-kernel-open-dkms [590.48.01-1]\n")
+    refuse_losses("Remv libcuda1:i386 [590.48.01-1]\nPurg nvidia-kernel-open-dkms [590.48.01-1]\nRemv libnvoptix1 [590.48.01-1]\nRemv update-glx [1.2.2]\n")
     with pytest.raises(ModuleRefusal, match="would also remove proxmox-ve, pve-manager"):
         refuse_losses("Remv libcuda1 [590.48.01-1]\nRemv pve-manager [9.1]\nRemv proxmox-ve [9.1]\n")
 
