@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import struct
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
@@ -14,6 +15,7 @@ from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
 
 _PROGRAM = "/usr/sbin/update-initramfs"
+_RULES, _IMAGE = "/etc/modprobe.d/", "initrd.img-"
 _WHAT = "rebuilding the boot images without the kernel's own driver"
 _MIB = 1024 * 1024
 _PARTITIONS, _DISKS = "/etc/kernel/proxmox-boot-uuids", "/dev/disk/by-uuid"  # where proxmox-boot-tool copies images to, when it is in use
@@ -21,6 +23,31 @@ _GROWTH = 16 * _MIB  # there images are overwritten where they lie, so what coun
 _HEAD = 64 * 1024
 _UNKNOWN = 0xFFFFFFFF
 _WAY_OUT = "Remove kernels that you no longer boot (apt-get purge proxmox-kernel-VERSION-pve-signed; not the one of uname -r), then run this again"
+
+
+def _rules(files):
+    """Return modprobe's rules among the files that are wished for."""
+    return [file["path"] for file in files if file["path"].startswith(_RULES)]
+
+
+def _written(path):
+    """Return when a file was last written; what is not there is older than anything."""
+    return os.path.getmtime(path) if os.path.exists(path) else 0
+
+
+def stale(files, steps, root="/"):
+    """Tell whether a kernel's image lacks the rules: they are still to be written, or it is older than they are.
+
+    Nor did an image that is older than this boot, in which the kernel's own driver still has a card, keep that driver away.
+    """
+    rules = _rules(files)
+    if any(step.op == "write" and step.target in rules for step in steps):
+        return True
+    booted = re.search(r"^btime (\d+)$", read_text(os.path.join(root, "proc/stat")) or "", re.MULTILINE)
+    least = max([int(booted.group(1)) if booted else 0, *(_written(os.path.join(root, path[1:])) for path in rules)])
+    kernels = glob.glob(os.path.join(root, "lib/modules/*"))
+    images = filter(os.path.exists, (os.path.join(root, "boot", f"{_IMAGE}{os.path.basename(kernel)}") for kernel in kernels))
+    return any(_written(image) < least for image in images)
 
 
 def fat_free(head):
@@ -60,7 +87,7 @@ def refuse_full(boot="/boot", program=_PROGRAM, partitions=_PARTITIONS, disks=_D
     """Raise when there is no room for rebuilt images: in /boot each is written beside the old one before it takes its place."""
     if not os.path.exists(program):
         return
-    needed = max((os.path.getsize(path) for path in glob.glob(os.path.join(boot, "initrd.img-*"))), default=0)
+    needed = max((os.path.getsize(path) for path in glob.glob(os.path.join(boot, f"{_IMAGE}*"))), default=0)
     free = os.statvfs(boot)
     there = free.f_bavail * free.f_frsize
     if there < needed:
@@ -72,12 +99,14 @@ def refuse_full(boot="/boot", program=_PROGRAM, partitions=_PARTITIONS, disks=_D
     _refuse_full_partitions(partitions, disks)
 
 
-def rebuild():
+def rebuild(files):
     """Rebuild the images of all kernels; update-initramfs copies them to where the node boots from."""
     if os.path.exists(_PROGRAM):
         try:
             run([_PROGRAM, "-u", "-k", "all"], doing=_WHAT)
         except PswModuleError as exc:
+            for rule in _rules(files):
+                os.utime(rule)  # an image may be new and its copy not: the next run rebuilds them again
             copies = (
                 " Do not reboot before proxmox-boot-tool refresh succeeds: a copy on a boot partition may be cut off"
                 if os.path.exists(_PARTITIONS)

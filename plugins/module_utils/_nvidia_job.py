@@ -102,8 +102,8 @@ def carry_out(params, keys, steps, found):
                 _nvidia_packages.fetch(wanted)
             _nvidia_packages.leave(todo["leave"], found["packages"])
         perform(tools_first(packages))
-        if held:
-            _boot_images.rebuild()
+        if held and _boot_images.stale(params["files"], []):
+            _boot_images.rebuild(params["files"])
         if not (held and source == _nvidia.RUN):  # NVIDIA's installer refuses to run beside nouveau
             _driver(params, _nvidia.look(), installer)
     except PswModuleError as exc:

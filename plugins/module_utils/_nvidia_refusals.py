@@ -103,7 +103,7 @@ def refuse(params, found, todo, steps):
     refuse_kernels(found, params["version"], params["least_versions"])
     if params["source"] == REPOSITORY:
         refuse_release(params["release"], read_text("/etc/os-release"))
-    if found["held"]:
+    if found["held"] and _boot_images.stale(params["files"], steps):
         _boot_images.refuse_full()
     if params["headers"] and (todo["install"] or found["kernel"] in todo["build"]):
         refuse_foreign_kernel(found)

@@ -173,9 +173,13 @@ def test_a_full_boot_is_said_before_anything_changes_and_with_room_the_next_run_
     status, said = full.setup("--check")
     assert (status, said["refusal"]["code"]) == (3, "boot_full")
     assert "The boot partition A1B2-C3D4 of proxmox-boot-tool is full: 0 MiB are free" in said["refusal"]["message"]
-    full.shell("rm /etc/kernel/proxmox-boot-uuids /dev/disk/by-uuid/A1B2-C3D4")
+    full.shell("mv /etc/kernel/proxmox-boot-uuids /tmp")
     status, said = full.setup()
     assert (status, "reboot the node" in said["error"]["message"]) == (1, True)
+    full.shell("mv /tmp/proxmox-boot-uuids /etc/kernel")  # full again, but the images are rebuilt, and only the reboot is left
+    status, said = full.setup()
+    assert (status, "reboot the node" in said["error"]["message"]) == (1, True)
+    full.shell("rm /etc/kernel/proxmox-boot-uuids /dev/disk/by-uuid/A1B2-C3D4")
     restart(NAME)
     assert full.setup()[0] == 0
 

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia, _nvidia_change, _nvidia_job, _nvidia_packages, _nvidia_strays, _packages
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._nvidia_refusals import (
+    refuse,
     refuse_foreign_kernel,
     refuse_headers,
     refuse_kernels,
@@ -112,6 +113,7 @@ def test_check_mode_refuses_what_a_real_run_refuses(monkeypatch, found, params, 
     monkeypatch.setattr(_nvidia, "look", lambda: found)
     monkeypatch.setattr(nvidia_driver, "gather", lambda _wish: {"paths": {}, "packages": {}, "services": {}, "pending": []})
     monkeypatch.setattr(_nvidia_change, "containers", list)
+    monkeypatch.setattr(_boot_images, "stale", lambda *_: True)
     monkeypatch.setattr(_boot_images, "refuse_full", full)
     monkeypatch.setattr(_nvidia_packages, "simulate", lambda _packages: _nvidia_packages.refuse_losses("Remv pve-manager [9.1]\n"))
     monkeypatch.setattr(_nvidia_strays, "newer", lambda _version: {"/usr/lib/libcuda.so.590.48.01": "590.48.01"} if code == "other_driver_libraries" else {})
@@ -122,6 +124,12 @@ def test_check_mode_refuses_what_a_real_run_refuses(monkeypatch, found, params, 
     with pytest.raises(ModuleRefusal) as raised:
         nvidia_driver.converge(SimpleNamespace(params={**PARAMS, **params}, check_mode=check, warn=pytest.fail))
     assert raised.value.refusal["code"] == code
+
+
+def test_boot_images_that_wait_for_a_reboot_need_no_room(monkeypatch):
+    monkeypatch.setattr(_boot_images, "stale", lambda *_: False)
+    monkeypatch.setattr(_boot_images, "refuse_full", lambda: pytest.fail("nothing is rebuilt"))
+    refuse({**PARAMS, "headers": False}, {**FRESH, "held": {"0000:01:00.0": "nouveau"}}, {"leave": None, "install": True, "build": []}, [])
 
 
 def test_check_mode_says_that_a_reboot_is_owed_although_there_is_nothing_to_change(monkeypatch):

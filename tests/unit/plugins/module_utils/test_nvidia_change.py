@@ -6,6 +6,7 @@
 import contextlib
 import os
 import struct
+import time
 
 import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia_job
@@ -133,8 +134,39 @@ def test_images_that_could_not_be_rebuilt_say_what_the_node_boots_now(tmp_path, 
     program.chmod(0o755)
     monkeypatch.setattr(_boot_images, "_PROGRAM", str(program))
     monkeypatch.setattr(_boot_images, "_PARTITIONS", str(tmp_path / partitions))
+    monkeypatch.setattr(_boot_images, "_RULES", str(tmp_path / "modprobe.d"))
+    rule = tmp_path / "modprobe.d"
+    rule.touch()
+    os.utime(rule, (1000, 1000))
     with pytest.raises(PswModuleError, match=rf"(?s)No space left on device.*{said}"):
-        _boot_images.rebuild()
+        _boot_images.rebuild([{"path": str(rule)}])
+    assert rule.stat().st_mtime > time.time() - 60  # so that the next run rebuilds them again
+
+
+RULES = "/etc/modprobe.d/psw-nvidia.conf"
+
+
+@pytest.mark.parametrize(
+    ("image", "booted", "steps", "is_stale"),
+    [
+        (3000, 1000, [], False),
+        (3000, 1000, [Step("write", RULES)], True),
+        (3000, 1000, [Step("write", "/etc/modules-load.d/psw-nvidia.conf")], False),
+        (1500, 1000, [], True),
+        (3000, 4000, [], True),
+        (None, 1000, [], False),
+    ],
+    ids=["rebuilt, and not booted yet", "rules to come", "other files to come", "rules without a rebuild", "booted, and the driver is there again", "no image"],
+)
+def test_boot_images_are_rebuilt_until_they_have_the_rules(tmp_path, image, booted, steps, is_stale):
+    for directory in ("etc/modprobe.d", f"lib/modules/{KERNEL}", "boot", "proc"):
+        (tmp_path / directory).mkdir(parents=True)
+    (tmp_path / "proc/stat").write_text(f"cpu 1 2 3\nbtime {booted}\n", encoding="ascii")
+    for path, written in ((RULES[1:], 2000), (f"boot/initrd.img-{KERNEL}", image), ("boot/initrd.img-6.8.12-1-pve.old-dkms", 500)):
+        if written:
+            (tmp_path / path).touch()
+            os.utime(tmp_path / path, (written, written))
+    assert _boot_images.stale([{"path": RULES}, {"path": "/etc/modules-load.d/psw-nvidia.conf"}], steps, tmp_path) is is_stale
 
 
 def ops(steps):
