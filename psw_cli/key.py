@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PLAYBOOK = "psw.ai.keys"
 COMMANDS = {"list": ("psw_cli.key:list_", "Show who has a key, whether it works, and how much it is used.")}
-WORDS = {"drift": "revoked"}  # all other states are shown as the module says them
+WORDS = {"drift": "changed"}  # the key may work or not; all other states are shown as the module says them
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 

@@ -175,6 +175,14 @@ async def state_of(webui, wanted, group, members):
     return user, {"user": "present", "role": user.role, "in service group": confined, "nobody can log in": closed, "key": key}
 
 
+async def stray_of(webui, wanted, user, first):
+    """Return the account that psw made for a consumer and that has another address now: it bears psw's name, and the stored key opens it."""
+    owner = await webui.owner(wanted["key"]) if wanted.get("key") else None
+    if owner is None or owner.name != wanted["name"] or owner.id in {first.id, user and user.id}:
+        return None
+    return owner
+
+
 def goal(wanted, state, before):
     """Return the state a consumer shall have, and the status that says how it gets there."""
     if state == "absent":
@@ -190,7 +198,8 @@ async def write(webui, change, group):
     wanted, user, before, after = change
     old = {wanted.get("key"), await webui.key(user) if user else None} - {None}
     if after["user"] == "absent":
-        await webui.remove_user(user)
+        if user is not None:
+            await webui.remove_user(user)
         return {"old": sorted(old)}
     if user is not None and not before["nobody can log in"]:
         await webui.remove_user(user)  # and with it the sessions of whoever logged in as it, which would outlive the password
@@ -226,11 +235,16 @@ async def serve_one(webui, request, wish, first):
     if user is not None and user.id == first.id:
         raise RefusedError(f"{wanted['email']} is Open WebUI's first account, which nobody can remove; a service user must not be that one")
     after, status = goal(wanted, state, before)
+    stray = await stray_of(webui, wanted, user, first)
+    if stray is not None:
+        before["stray"] = stray.email  # nothing wants it, so this alone is a difference
     answer = {"consumer": wanted["consumer"], "status": status, "changed": before != after, "before": before, "after": after}
     if state == "validated":
         return {**answer, "status": "valid" if before == after else "drift", "changed": False, "after": before}
     if before != after and not request["check"]:
         group = await webui.ensure_group(request["group"], first) if after["user"] == "present" else group
+        if stray is not None:
+            await webui.remove_user(stray)
         answer.update(await write(webui, (wanted, user, before, after), group))
     return answer
 

@@ -12,6 +12,7 @@ description:
   - Keeps one service user with exactly one API key per consumer, through Open WebUI's own ORM in its running container.
   - Nobody can log in as a service user, because no password fits it. Unless it is an admin, it may use a key only because it is in the service group.
   - An account that somebody has given a password is drift. It is replaced, with its key and with the sessions of whoever logged in as it.
+  - An account of psw's that has another address now is drift, too. The stored key tells which it is; it is removed with that key, unless it was also renamed.
   - All consumers of a call are handled in one pass, which costs little more than one of them.
   - A run that finds nothing to do does without the ORM, whose import takes more than a second. It reads the rows by which the running server decides about
     each request, in SQLite or PostgreSQL, which are the account behind each stored key with its role and password, and the service group with its

@@ -154,7 +154,7 @@ def test_the_list_says_which_keys_work_and_shows_none(psw, psw_json, house, live
 
     lines = [re.split(r"\s{2,}", line) for line in answer.stdout.splitlines()]
     assert lines[0] == ["CONSUMER", "ROLE", "KEY", "AGE", "LAST USED", "REQUESTS", "TOKENS"]
-    assert [line[:3] for line in lines[1:]] == [["probe", "user", "revoked"], ["my-script", "user", "valid"]]
+    assert [line[:3] for line in lines[1:]] == [["probe", "user", "changed"], ["my-script", "user", "valid"]]
     assert lines[2][4:] == ["-", "3", "42"]
     assert "sk-" not in answer.stdout
     live({})

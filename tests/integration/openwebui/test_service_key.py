@@ -182,6 +182,21 @@ def test_a_user_deleted_in_the_admin_panel_comes_back_with_another_key(webui, ke
     assert webui.get(CHAT, healed["key"])[0] == 200
 
 
+def test_a_user_given_another_address_in_the_admin_panel_goes_with_its_key_and_one_renamed_too_stays(webui, keys):
+    moved, taken = (keys(webui, (name, {}))[name]["key"] for name in ("moved", "taken"))
+    update(webui, account(webui, "moved"), email="moved@home.example")
+    update(webui, account(webui, "taken"), email="taken@home.example", name="Anna")
+
+    assert keys(webui, ("moved", {"key": moved}), state="validated")["status"] == "drift"
+    planned = keys(webui, ("moved", {"key": moved}), check=True)
+    assert ("moved@home.example" in planned["diff"]["before"], reach(webui, moved)) == (True, 200)
+    healed = keys(webui, ("moved", {"key": moved}), ("taken", {"key": taken}))
+
+    assert [reach(webui, key) for key in (moved, healed["moved"]["key"], healed["taken"]["key"])] == [401, 200, 200]
+    assert ("moved@home.example" in users(webui), "taken@home.example" in users(webui)) == (False, True)
+    assert (healed["moved"].get("doubt"), healed["taken"]["doubt"]) == (None, "its old key still gets 200 from Open WebUI instead of 401")
+
+
 def test_what_the_service_group_may_do_is_kept_exactly(webui, keys):
     key = keys(webui, ("grouped", {}))["grouped"]["key"]
     groups = webui.get("/api/v1/groups/", webui.admin_token)[1]

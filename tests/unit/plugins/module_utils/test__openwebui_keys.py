@@ -177,6 +177,42 @@ def test_an_account_that_was_given_a_password_is_replaced_with_its_key(table, as
     assert ([user.id for user in table.accounts], table.keys, healed["old"]) == (["first", "id-2"], {"id-2": healed["key"]}, [old])
 
 
+def test_an_account_that_was_given_another_address_goes_with_its_key_when_the_new_one_comes(table, ask):
+    old = ask()["key"]
+    table.accounts[1].email = "somebody@home.example"
+
+    assert (ask(old, "validated")["status"], ask(old, check=True)["before"]) == ("drift", {"user": "absent", "stray": "somebody@home.example"})
+    assert table.writes == []
+    healed = ask(old)
+
+    assert (healed["status"], healed["old"], table.writes) == ("rotated", [old], ["removal", "user", "member", "key"])
+    assert ([user.email for user in table.accounts[1:]], table.keys) == (["psw-probe@psw.local"], {"id-2": healed["key"]})
+    assert not ask(healed["key"])["changed"]
+
+
+def test_a_removed_consumer_leaves_no_account_with_another_address_either(table, ask):
+    old = ask()["key"]
+    table.accounts[1].email = "somebody@home.example"
+
+    assert (ask(old, "absent")["changed"], ask(old, "absent")["changed"]) == (True, False)
+
+    assert ([user.id for user in table.accounts], table.keys) == (["first"], {})
+
+
+@pytest.mark.parametrize(("which", "name"), [(1, "Anna"), (0, "psw: probe")], ids=["somebody's own", "the first"])
+def test_the_stored_key_makes_no_other_account_a_stray(table, ask, which, name):
+    ask()
+    table.accounts[1].email = "somebody@home.example"
+    table.accounts[which].name = name
+    table.keys = {table.accounts[which].id: "sk-stored"}
+
+    healed = ask("sk-stored")
+
+    assert (healed["status"], "stray" in healed["before"], table.writes) == ("rotated", False, ["user", "member", "key"])
+    assert healed["old"] == ["sk-stored"]  # so that it is told that this one still works
+    assert len(table.accounts) == 3
+
+
 def test_a_kill_while_an_account_is_replaced_is_mended_by_the_next_run(table, ask, monkeypatch):
     old = ask()["key"]
     table.passwords["id-1"] = "$2b$12$"
