@@ -9,7 +9,7 @@ import pytest
 
 REPO = Path(__file__).parents[4]
 PACKAGE = "ansible_collections.psw.ai.plugins.plugin_utils"
-ADAPTERS = {"_remote"}  # what only Ansible's own action plugins are made of
+ADAPTERS = {"_progress", "_remote"}  # what only Ansible's own action plugins are made of
 MODULES = sorted(f"{PACKAGE}.{file.stem}" for file in (REPO / "plugins/plugin_utils").glob("_*.py") if file.stem not in ADAPTERS)
 PROBE = "import sys; sys.modules['ansible'] = None; __import__(sys.argv[1])"
 PLAN = """
