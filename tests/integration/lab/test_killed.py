@@ -3,6 +3,7 @@
 
 import os
 import signal
+from contextlib import suppress
 
 import pytest
 
@@ -30,7 +31,8 @@ def processes(lab):
 def kill_all(lab):
     # conmon first: it is not to tell podman how the node ended
     for pid in processes(lab):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # what was short-lived, or went with its parent
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_up_starts_a_killed_lab_with_its_disk(lab):
