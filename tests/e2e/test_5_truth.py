@@ -71,16 +71,24 @@ def test_an_engine_that_is_down_is_named_and_brought_back_by_a_converge(project,
     assert findings(project) == []
 
 
-def test_a_first_model_for_embeddings_is_proven_at_converge_and_by_the_timer(project, engine):
+@pytest.fixture
+def only_embeddings(project, engine):
+    """The house with a model for embeddings as its first and only one."""
     wishes = project.path / "services" / "ollama" / "defaults.yml"
     before = wishes.read_text(encoding="utf-8")
     wishes.write_text(f"---\nollama_models: ['{EMBEDDING}']\n", encoding="utf-8")
     project.run("deploy", "converge")
+    yield
+    wishes.write_text(before, encoding="utf-8")
+    engine(f"podman exec ollama ollama rm {EMBEDDING}")
+
+
+@pytest.mark.usefixtures("only_embeddings")
+def test_a_first_model_for_embeddings_is_proven_at_converge_and_by_the_timer(project, engine):
     engine(f"{UNLOAD} && {UNLOAD.replace(MODEL, EMBEDDING)}")
     engine("systemctl start psw-ollama-proof.service")
     assert f"on the GPU: {EMBEDDING}" in engine("journalctl -u psw-ollama-proof -o cat -n 5")
     assert findings(project) == []
-    wishes.write_text(before, encoding="utf-8")
 
 
 def test_the_timer_is_on_until_it_is_turned_off(project, engine):
