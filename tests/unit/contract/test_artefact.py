@@ -46,7 +46,7 @@ def wheel(source, tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
     build = [TOOL / "uv", "build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", out, source]
     subprocess.run(build, check=True, capture_output=True)
-    (found,) = out.glob("psw-*.whl")
+    (found,) = out.glob("psw_ai-*.whl")
     return zipfile.ZipFile(found)
 
 
@@ -74,7 +74,7 @@ def test_the_wheel_damages_no_other_collection(wheel):
 
 def test_wheel_and_collection_have_one_version(wheel):
     version = yaml.safe_load((REPO / "galaxy.yml").read_text(encoding="utf-8"))["version"]
-    assert any(name.startswith(f"psw-{version}.dist-info/") for name in wheel.namelist())
+    assert any(name.startswith(f"psw_ai-{version}.dist-info/") for name in wheel.namelist())
 
 
 def test_neither_lab_nor_tests_are_shipped(wheel, artefact):

