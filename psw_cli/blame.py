@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from psw_cli import exits
+from psw_cli.events import OTHER_HOST_KEY
 from psw_cli.failures import Failure
 
 if TYPE_CHECKING:
@@ -16,13 +18,15 @@ if TYPE_CHECKING:
     from psw_cli.events import Problem, Run
 
 SSH_PORT = 22
+DENIED = "Permission denied ("  # ssh, with the ways to log in that the other side has
 
 
 def failure(project: Project, state: Run, log: str, report: dict[str, Any]) -> Failure:
     """Return the failure of a run; the first problem decides, since the later ones mostly follow from it."""
+    at = f"the log of this run: {log}"
     if not state.problems:
         why = state.errors[0] if state.errors else "ansible-playbook ended without saying why"
-        return Failure("run_failed", why, f"the log of this run: {log}", exits.FAILED, report)
+        return Failure("run_failed", why, at, exits.FAILED, report)
     first = state.problems[0]
     others = len({problem.host for problem in state.problems} - {first.host})
     layer = layer_of(project, first)
@@ -32,9 +36,9 @@ def failure(project: Project, state: Run, log: str, report: dict[str, Any]) -> F
         more = {"refusals": refusals} if len(refusals) > 1 else {}
         return Failure(refusals[0]["code"], refusals[0]["message"], refusals[0].get("hint", ""), exits.REFUSED, {**report, **more})
     if first.kind == "unreachable":
-        return Failure("unreachable", f"{layer} cannot be reached: {first.reason}", _try(project, first.where, log), exits.UNREACHABLE, report)
+        return Failure("unreachable", f"{layer} cannot be reached: {first.reason}", f"{_try(project, first)}; {at}", exits.UNREACHABLE, report)
     also = f" (and {others} more {'host' if others == 1 else 'hosts'})" if others else ""
-    return Failure("run_failed", f"{layer}, task {first.task!r} failed{also}: {first.reason}", f"the log of this run: {log}", exits.FAILED, report)
+    return Failure("run_failed", f"{layer}, task {first.task!r} failed{also}: {first.reason}", at, exits.FAILED, report)
 
 
 def layer_of(project: Project, problem: Problem) -> str:
@@ -52,16 +56,26 @@ def layer_of(project: Project, problem: Problem) -> str:
     return f"{problem.where}{role}"
 
 
-def _try(project: Project, host: str, log: str) -> str:
-    """Tell what to try when a machine does not answer."""
-    node = project.wishes["nodes"].get(host)
-    if node:
-        return f"try: {ssh(node)}; the address stands in psw.yml; the log of this run: {log}"
-    return f"see on its node whether it runs: pct list; the log of this run: {log}"
+def _try(project: Project, problem: Problem) -> str:
+    """Tell what to try when a machine does not answer, or does not let psw in."""
+    node = project.wishes["nodes"].get(problem.where)
+    if not node:
+        return "see on its node whether it runs: pct list; if it has another address or other keys now: psw deploy converge"
+    if DENIED in problem.reason:
+        return f"psw logs in with a key only: ssh-copy-id {_login(node)}, or, if your key has a passphrase: ssh-add"
+    if problem.reason.startswith(OTHER_HOST_KEY):
+        name = node["host"] if node["port"] == SSH_PORT else f"[{node['host']}]:{node['port']}"
+        return f"if it was installed anew: ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(problem.reason.removeprefix(OTHER_HOST_KEY))}"
+    return f"try: {ssh(node)}; the address stands in psw.yml"
 
 
 def ssh(node: Mapping[str, Any]) -> str:
     """Return the command that logs in to a node."""
-    port = f" -p {node['port']}" if node["port"] != SSH_PORT else ""
-    key = f" -i {node['ssh_key']}" if node["ssh_key"] else ""
-    return f"ssh{port}{key} {node['user']}@{node['host']}"
+    return f"ssh {_login(node)}"
+
+
+def _login(node: Mapping[str, Any]) -> str:
+    """Return what ssh and its like are told of a node."""
+    port = f"-p {node['port']} " if node["port"] != SSH_PORT else ""
+    key = f"-i {node['ssh_key']} " if node["ssh_key"] else ""
+    return f"{port}{key}{node['user']}@{node['host']}"

@@ -19,6 +19,9 @@ NOISE = re.compile(
     r"^(Task failed: |Module failed: |Failed to connect to the host via ssh: |Warning: Permanently added [^\n]*\n"
     r'|Data could not be sent to remote host "[^"]*"\. Make sure this host can be reached over ssh: )+'
 )
+# What ssh says of it is a page long; this and the file is what matters.
+HOST_KEY_CHANGED = re.compile(r"@{9,}\n@ +WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED.*^Offending \S+ key in ([^\n]+):\d+$.*", re.DOTALL | re.MULTILINE)
+OTHER_HOST_KEY = "its SSH host key is not the one in "
 REASON_LENGTH = 600
 TROUBLES = {"runner_on_failed": "failed", "runner_on_async_failed": "failed", "runner_on_unreachable": "unreachable"}
 
@@ -202,6 +205,7 @@ def reason(res: dict[str, Any]) -> str:
         return "(the task works with secrets, so its output is not shown)"
     text = str(res.get("msg") or res.get("stderr") or res.get("module_stderr") or res.get("stdout") or "no reason given")
     text = NOISE.sub("", text.replace("\r\n", "\n")).strip()
+    text = HOST_KEY_CHANGED.sub(rf"{OTHER_HOST_KEY}\1", text)
     if res.get("rc") and res.get("stderr") and res.get("msg") == "non-zero return code":
         text = f"{text}: {str(res['stderr']).strip()}"
     return text if len(text) <= REASON_LENGTH else f"{text[:REASON_LENGTH]} …"

@@ -21,6 +21,25 @@ module = AnsibleModule(argument_spec={})
 module.warn("models are not on ZFS")
 module.exit_json()
 """
+# What ssh says, to the letter, of a node that knows none of our keys, and of one that was installed anew.
+DENIED = "root@192.0.2.10: Permission denied (publickey,password).\n"
+OTHER_KEY = """\
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!
+Someone could be eavesdropping on you right now (man-in-the-middle attack)!
+It is also possible that a host key has just been changed.
+The fingerprint for the ED25519 key sent by the remote host is
+SHA256:8nn6/N/goEsHfPcV80KOXfHNf/IvZhGtWLReo7kkmds.
+Please contact your system administrator.
+Add correct host key in /home/me/.psw/known_hosts to get rid of this message.
+Offending ED25519 key in /home/me/.psw/known_hosts:1
+  remove with:
+  ssh-keygen -f "/home/me/.psw/known_hosts" -R "192.0.2.10"
+Host key for 192.0.2.10 has changed and you have requested strict checking.
+Host key verification failed.
+"""
 PSW = [sys.executable, "-c", "from psw_cli.main import main; main()"]
 
 
@@ -35,6 +54,22 @@ def converge(on_this_machine, psw, tmp_path, monkeypatch):
         playbook.write_text(json.dumps([play]))
         monkeypatch.setattr("psw_cli.deploy.PLAYBOOK", str(playbook))
         return psw("deploy", "converge", *args)
+
+    return run
+
+
+@pytest.fixture
+def turned_away(converge, edit, tmp_path, monkeypatch):
+    """Converge with a node that is to be logged in to like this, where ssh says this and gives up."""
+
+    def run(login, words):
+        edit("psw.yml", "{host: 192.0.2.10}", f"{{{login}}}")
+        program = tmp_path / "bin" / "ssh"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\ncat >&2 <<'SAID'\n{words}SAID\nexit 255\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+        return converge([{"name": "Look", "ansible.builtin.command": "true"}], hosts="pve1")
 
     return run
 
@@ -146,6 +181,23 @@ def test_a_node_that_does_not_answer_is_named_with_what_to_try(converge, edit, d
     answer = converge([{"name": "Look", "ansible.builtin.command": "true"}], hosts="pve1")
     assert (answer.exit_code, answer.stdout) == (4, "")
     assert documented(answer.stderr[answer.stderr.index("error: ") :])
+
+
+@pytest.mark.parametrize(
+    ("said", "login", "hint"),
+    [
+        (DENIED, "host: 192.0.2.10", "ssh-copy-id root@192.0.2.10, or"),
+        (DENIED, "host: 192.0.2.10, port: 2222, ssh_key: /keys/psw", "ssh-copy-id -p 2222 -i /keys/psw root@192.0.2.10, or"),
+        (OTHER_KEY, "host: 192.0.2.10", "ssh-keygen -R 192.0.2.10 -f "),
+        (OTHER_KEY, "host: 192.0.2.10, port: 2222", "ssh-keygen -R '[192.0.2.10]:2222' -f "),
+    ],
+)
+def test_a_node_that_lets_nobody_in_is_named_with_what_opens_it(turned_away, documented, said, login, hint):
+    answer = turned_away(login, said)
+    assert (answer.exit_code, answer.stdout) == (4, "")
+    assert hint in answer.stderr
+    assert "try: ssh" not in answer.stderr
+    assert documented(answer.stderr[answer.stderr.index("error: ") :]) or login != "host: 192.0.2.10"
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])

@@ -108,6 +108,7 @@ def test_a_machine_that_cannot_be_reached_does_not_hide_what_the_others_say(ill,
     said = json.loads(answer.stdout)
     assert (answer.exit_code, said["error"]["code"], [found["id"] for found in said["findings"]]) == (4, "unreachable", ["device_missing"])
     assert said["error"]["message"].startswith("target psw-ai cannot be reached: ")
+    assert "if it has another address or other keys now: psw deploy converge" in said["error"]["hint"]
 
 
 @pytest.fixture
