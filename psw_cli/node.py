@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
+from ansible_collections.psw.ai.plugins.plugin_utils._wishes import other_users
 
 from psw_cli.base import Nouns, Settings, Verb
+from psw_cli.failures import refused
 from psw_cli.output import fields, result, table
 from psw_cli.play import Job, perform
 from psw_cli.projects import alone, opened
@@ -44,7 +46,7 @@ def names_of(ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
 @click.command(cls=Verb)
 @click.argument("name")
 @click.option("--host", required=True, help="Its address: an IP address or a DNS name.")
-@click.option("--user", help="Who logs in by SSH (default: root).")
+@click.option("--user", help="Who logs in by SSH: root; others are not built yet.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port of SSH (default: 22).")
 @click.option("--ssh-key", metavar="FILE", help="The private key for SSH (default: what ssh uses by itself).")
 @click.pass_obj
@@ -114,7 +116,8 @@ def setup_gpu(settings: Settings, /, name: str, check: bool, diff: bool, reboot:
     wishes = {f"psw_{option}": value for option, value in driver.items() if value}
     agreed = {key: True for key, value in (("psw_replace_driver", settings.yes), ("psw_reboot", reboot)) if value}
     with alone(settings) as project:
-        project.node(name)
+        if refusals := other_users({name: project.node(name)}):
+            raise refused(refusals)
         args = ("--limit", f"{name},localhost", *(["--check"] if check else []), *(["--diff"] if diff else []))
         args += ("--extra-vars", json.dumps(wishes | agreed)) if wishes or agreed else ()
         report = perform(project, settings, Job("node-setup-gpu", PLAYBOOK, f"psw node setup-gpu {name}", args, secrets=False))

@@ -12,6 +12,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._has import node_not_set_up
 from ansible_collections.psw.ai.plugins.plugin_utils._network_wishes import wrong_networks
 from ansible_collections.psw.ai.plugins.plugin_utils._planner import Plan, make_plan
 from ansible_collections.psw.ai.plugins.plugin_utils._target_wishes import check_targets
+from ansible_collections.psw.ai.plugins.plugin_utils._wishes import not_built
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ def current_plan(project: Project, catalog: Catalog) -> Plan:
 
 def check(project: Project, plan: Mapping[str, Any], catalog: Catalog) -> list[Refusal]:
     """Return every reason not to carry out the plan; an empty list means go."""
-    found = [*_not_built(project.wishes), *_nodes(project, plan), *wrong_networks(plan, project.wishes["nodes"]), *_numbers(plan)]
+    found = [*not_built(project.wishes), *_nodes(project, plan), *wrong_networks(plan, project.wishes["nodes"]), *_numbers(plan)]
     for name, target in plan["targets"].items():
         if target["gpu"] is not None and target["node"] in project.wishes["nodes"]:
             found += _gpu(name, target, project.records.get(target["node"]))
@@ -38,15 +39,6 @@ def check(project: Project, plan: Mapping[str, Any], catalog: Catalog) -> list[R
         for app in plan["apps"]
         if app not in catalog.apps
     ]
-    return found
-
-
-def _not_built(wishes: Mapping[str, Any]) -> list[Refusal]:
-    found = []
-    if wishes["sso"]["mode"] != "local":
-        found.append(
-            Refusal("not_built_yet", f"sso.mode {wishes['sso']['mode']} is not built yet", "set sso: {mode: local} in psw.yml: Open WebUI's own login")
-        )
     return found
 
 

@@ -15,7 +15,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._files import located, show
 from ansible_collections.psw.ai.plugins.plugin_utils._init import Created, init_project
 from ansible_collections.psw.ai.plugins.plugin_utils._near import unknown
 from ansible_collections.psw.ai.plugins.plugin_utils._overrides import read_overrides
-from ansible_collections.psw.ai.plugins.plugin_utils._wishes import with_defaults
+from ansible_collections.psw.ai.plugins.plugin_utils._wishes import other_users, with_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,6 +105,8 @@ class Project:
             return False
         if name in self.wishes["nodes"]:
             raise ProjectError(f"{self.document.at(('nodes', name))}: there is a node {name} already, with other settings", "change it there by hand")
+        for refusal in other_users({name: {"user": "root", **entry}}):
+            raise refusal
         self.edit(lambda tree: _edit.set_entry(tree, "nodes", name, entry))
         return True
 

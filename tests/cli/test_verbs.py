@@ -66,9 +66,19 @@ def test_a_node_is_added_once_and_comments_stay(psw, project):
 
 
 def test_a_node_keeps_how_to_log_in(psw_json, project):
-    code, said = psw_json("node", "add", "pve2", "--host", "pve2.lan", "--user", "admin", "--port", "2222", "--ssh-key", "~/.ssh/pve")
+    code, said = psw_json("node", "add", "pve2", "--host", "pve2.lan", "--user", "root", "--port", "2222", "--ssh-key", "~/.ssh/pve")
     assert (code, said["changed"]) == (0, True)
-    assert said["node"] == {"name": "pve2", "host": "pve2.lan", "user": "admin", "port": 2222, "ssh_key": "~/.ssh/pve", "budget": {}}
+    assert said["node"] == {"name": "pve2", "host": "pve2.lan", "user": "root", "port": 2222, "ssh_key": "~/.ssh/pve", "budget": {}}
+
+
+def test_a_node_that_another_user_than_root_would_log_in_to_is_refused(psw_json, project, edit):
+    before = (project / "psw.yml").read_text()
+    code, said = psw_json("node", "add", "pve2", "--host", "192.0.2.11", "--user", "admin")
+    assert (code, said["refusal"]["code"], said["refusal"]["message"]) == (3, "not_built_yet", "nodes.pve2.user: admin is not built yet")
+    assert (project / "psw.yml").read_text() == before
+    edit("psw.yml", "{host: 192.0.2.10}", "{host: 192.0.2.10, user: admin}")
+    code, said = psw_json("node", "setup-gpu", "pve1")
+    assert (code, said["refusal"]["message"]) == (3, "nodes.pve1.user: admin is not built yet")
 
 
 def test_nodes_are_listed_with_their_gpus(psw, project):

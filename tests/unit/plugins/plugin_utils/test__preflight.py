@@ -73,6 +73,12 @@ def test_a_login_that_is_not_built_yet_is_refused_by_name(ready, mode):
     assert refusals(project) == [("not_built_yet", f"sso.mode {mode} is not built yet; set sso: {{mode: local}} in psw.yml: Open WebUI's own login")]
 
 
+def test_another_user_than_root_is_refused_by_name(ready):
+    project = edit(ready, "{host: 192.0.2.10", "{user: admin, host: 192.0.2.10")
+    assert refusals(project) == [("not_built_yet", "nodes.pve1.user: admin is not built yet; psw logs in to nodes as root: leave user out")]
+    assert refusals(edit(project, "user: admin", "user: root")) == []
+
+
 def told(project, *lines):
     return edit(project, "sso:", "targets:\n" + "".join(f"  {line}\n" for line in lines) + "sso:")
 
