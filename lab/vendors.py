@@ -107,6 +107,7 @@ def _proxmox(www: Path, machine: Mapping[str, Any]) -> None:
     firmware: dict[str, bytes | Path] = {f"usr/lib/firmware/{name}.bin": b"" for name in ("amdgpu/gc_11_0_0_pfp", "i915/dg2_guc_70", "xe/bmg_guc_70")}
     packages.build(pool, {"Package": "pve-firmware", "Version": "3.17-1", "Description": "Binary firmware code for the pve-kernel"}, firmware)
     packages.publish(root, "proxmox", "trixie", "pve-no-subscription")
+    (www / "enterprise.proxmox.com").mkdir(exist_ok=True)
 
 
 def keyrings() -> Path:

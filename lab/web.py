@@ -15,6 +15,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     root = Path()
     protocol_version = "HTTP/1.1"
+    unpaid = "enterprise.proxmox.com"  # it knows nobody here
 
     def translate_path(self, path: str) -> str:
         """Return the file for a request path; nothing outside the host's directory."""
@@ -23,6 +24,15 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         wanted = (base / unquote(urlsplit(path).path).lstrip("/")).resolve()
         inside = base.parent == self.root and wanted.is_relative_to(base)
         return str(wanted) if inside else str(self.root / ".none")
+
+    def send_head(self) -> Any:
+        """Answer with a file, or ask who wants it."""
+        if (self.headers.get("Host") or "").lower() != self.unpaid:
+            return super().send_head()
+        self.send_response(HTTPStatus.UNAUTHORIZED)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return None
 
     def list_directory(self, path: object) -> None:
         """Show no listings: vendors' servers have none either."""

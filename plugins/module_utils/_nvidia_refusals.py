@@ -13,6 +13,7 @@ from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._nvidia import NO_MODULES, REPOSITORY
 
 _HEADERS = "proxmox-headers-"
+_SIGN = "proxmox-default-headers"  # in every release's repository, so lists without it lack that repository
 
 
 def refuse_other_driver(found, version):
@@ -66,28 +67,31 @@ def refuse_foreign_kernel(found):
     )
 
 
-def refuse_headers(kernel, lacking, why):
-    """Raise for kernels whose headers nobody offers: no module can be built for them."""
+def _without_headers(kernel, lacking):
+    """Say what to do about kernels for which Proxmox VE has no headers, or none any more."""
+    if kernel in lacking:
+        return "It is the running one: upgrade the node to a kernel of its release (apt-get update && apt-get dist-upgrade), reboot, and run this again."
+    purge = " ".join(f"proxmox-kernel-{name}-signed" for name in lacking)
+    return f"If you no longer boot it, as after an upgrade from Proxmox VE 8, remove it: apt-get purge {purge}. Then run this again."
+
+
+def refuse_headers(kernel, lacking, trouble, way_out):
+    """Raise for headers that nobody offers: no module can be built for their kernels. A node without Proxmox VE's packages has a way out of its own."""
     if not lacking:
         return
-    names = ", ".join(lacking)
-    if kernel in lacking:
-        way_out = "It is the running one: upgrade the node to a kernel of its release (apt-get update && apt-get dist-upgrade), reboot, and run this again."
-    else:
-        purge = " ".join(f"proxmox-kernel-{name}-signed" for name in lacking)
-        way_out = f"If you no longer boot it, as after an upgrade from Proxmox VE 8, remove it: apt-get purge {purge}. Then run this again."
-    raise ModuleRefusal(
-        "kernel_headers_missing",
-        f"No package source of this machine has the headers ({_HEADERS}…) of kernel {names}, which is installed, so the driver cannot be built for it.{why}",
-        way_out,
-    )
+    kernels = [name[len(_HEADERS) :] for name in lacking if name.startswith(_HEADERS)]
+    names = f"{_SIGN}, which brings the headers of the next kernel"
+    if kernels:
+        names = f"the headers ({_HEADERS}…) of kernel {', '.join(kernels)}, which is installed"
+    why = f" apt could not fetch all package lists: {trouble}" if trouble else ""
+    message = f"No package source of this machine has {names}, so the driver cannot be built for it.{why}"
+    raise ModuleRefusal("kernel_headers_missing", message, way_out or _without_headers(kernel, kernels))
 
 
 def _lacking_headers(steps):
-    """Return (kernels whose headers are wished for and offered by nobody, why that may be)."""
-    wished = [step.target for step in steps if step.op == "wish for package" and step.target.startswith(_HEADERS)]
-    lacking, trouble = _packages.unknown(wished)
-    return [name[len(_HEADERS) :] for name in lacking], f" apt could not fetch all package lists: {trouble}" if trouble else ""
+    """Return (headers that are wished for and offered by nobody, why that may be, what to do about it)."""
+    wished = [step.target for step in steps if step.op == "wish for package" and step.target.startswith((_HEADERS, _SIGN))]
+    return _packages.unknown(wished, _SIGN)
 
 
 def refuse(params, found, todo, steps):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
@@ -28,6 +29,13 @@ Dir::Cache::srcpkgcache "";
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
 """
+# A new node asks Proxmox's enterprise repository, which answers with 401 until somebody has paid for a subscription.
+_UNPAID = re.compile(r"enterprise\.proxmox\.com.* 401 ")
+_NOBODY_HAS_IT = re.compile(r"^E: (Unable to locate package|Package '.*' has no installation candidate)", re.MULTILINE)
+_ADD_REPOSITORY = (
+    "Add Proxmox's repository for nodes without a subscription (in the web interface: the node > Updates > Repositories > Add > No-Subscription) "
+    "or enter a subscription key, then run the same command again."
+)
 
 
 def query_command(names):
@@ -71,14 +79,25 @@ def _offered(names, *options):
     return {row.partition("|")[0].strip() for row in rows}
 
 
-def unknown(names):
-    """Return (the packages that no source of this machine offers, why lists could not be fetched); asking changes nothing.
+def _unpaid(updated):
+    """Tell whether package lists are missing because nobody has paid for them."""
+    return updated.rc != 0 and bool(_UNPAID.search(updated.err + updated.out))
+
+
+def _way_out(updated):
+    """Say what gives a node Proxmox's packages, of which its lists have none."""
+    return _ADD_REPOSITORY if updated.rc == 0 or _unpaid(updated) else "Make apt-get update succeed on the node, then run the same command again."
+
+
+def unknown(names, sign):
+    """Return (the packages that no source of this machine offers, why lists could not be fetched, what to do about that); asking changes nothing.
 
     Where the lists on the machine do not know a package, because they are old or there are none, they are fetched anew into a scratch directory.
+    There is nothing to be done about lists that have ``sign``, a package that every source of the missing ones has.
     """
     lacking = [name for name in names if name not in _offered(names, *NO_CACHE)] if names else []
     if not lacking:
-        return [], ""
+        return [], "", ""
     with tempfile.TemporaryDirectory(prefix="psw-apt-") as place:
         os.chmod(place, 0o711)  # noqa: S103 - apt downloads as a user of its own, who has to get there
         for name in ("lists/partial", "cache"):
@@ -87,8 +106,9 @@ def unknown(names):
         with open(settings, "w", encoding="utf-8") as file:
             file.write(_SCRATCH.format(place=place))
         updated = run(["apt-get", "-qy", "-c", settings, "update"], check=False)
-        offered = _offered(lacking, "-c", settings)
-    return [name for name in lacking if name not in offered], _explain(updated) if updated.rc != 0 else ""
+        offered = _offered([*lacking, sign], "-c", settings)
+    trouble = _explain(updated) if updated.rc != 0 else ""
+    return [name for name in lacking if name not in offered], trouble, "" if sign in offered else _way_out(updated)
 
 
 def install(step):
@@ -103,7 +123,8 @@ def install(step):
         done = run(command, check=False)
     if done.rc != 0:
         before = f"\nBefore that, apt could not fetch all package lists: {_explain(updated)}" if updated.rc != 0 else ""
-        raise PswModuleError(f"apt cannot install {step.target}: {_explain(done)}{before}")
+        way_out = f"\n{_ADD_REPOSITORY}" if _unpaid(updated) and _NOBODY_HAS_IT.search(done.err) else ""
+        raise PswModuleError(f"apt cannot install {step.target}: {_explain(done)}{before}{way_out}")
 
 
 DOERS = {"wish for package": lambda _step: None, "install": install}

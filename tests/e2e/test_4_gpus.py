@@ -22,6 +22,9 @@ VERSION = "580.159.04"
 OLDER_PACKAGE = nvidia_packages.VERSIONS[0]
 REPOSITORY_LEFT = ["nvidia-container-toolkit.asc", "nvidia-container-toolkit.sources"]  # the driver's own is gone
 LEFT = "/lib/modules/6.8.12-1-pve"  # a kernel of Proxmox VE 8, for which a node of release 9 is offered no headers
+FREE = "/etc/apt/sources.list.d/proxmox.sources"
+# What a new node has in its place.
+UNPAID = "Types: deb\\nURIs: https://enterprise.proxmox.com/debian/pve\\nSuites: trixie\\nComponents: pve-enterprise\\n"
 # Makes the head of a FAT32 file system, of 4 KiB clusters, that counts no free ones.
 FULL_ESP = (
     'import struct; head = bytearray(1 << 16); struct.pack_into("<HB", head, 11, 512, 8); head[48] = 1; head[82:87] = b"FAT32"; '
@@ -195,6 +198,15 @@ def test_what_goes_wrong_on_the_way_is_said_and_the_next_run_finishes(machine):
         assert (status, said["refusal"]["code"]) == (3, "kernel_headers_missing")
         assert "apt-get purge proxmox-kernel-6.8.12-1-pve-signed" in said["refusal"]["hint"]
     waiting.shell(f"rm -r {LEFT}")
+    assert waiting.state() == before
+
+    waiting.shell(f"mv {FREE} /tmp && printf '{UNPAID}' > {FREE}")
+    for options in (["--check"], []):
+        status, said = waiting.setup(*options)
+        assert (status, said["refusal"]["code"]) == (3, "kernel_headers_missing")
+        assert "https://enterprise.proxmox.com/debian/pve/dists/trixie/InRelease  401  Unauthorized" in said["refusal"]["message"]
+        assert "the node > Updates > Repositories > Add > No-Subscription" in said["refusal"]["hint"]
+    waiting.shell(f"mv /tmp/proxmox.sources {FREE}")
     assert waiting.state() == before
 
     file = services.www(waiting.lab) / f"download.nvidia.com/XFree86/Linux-x86_64/{VERSION}/NVIDIA-Linux-x86_64-{VERSION}.run"

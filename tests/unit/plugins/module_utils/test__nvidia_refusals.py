@@ -69,15 +69,22 @@ def test_libraries_that_would_not_fit_the_node_are_not_installed():
 
 def test_a_kernel_whose_headers_nobody_offers_is_named_with_the_package_to_remove():
     with pytest.raises(ModuleRefusal, match=rf"headers .* of kernel {LEFT}, which is installed.*apt-get purge proxmox-kernel-{LEFT}-signed\."):
-        refuse_headers(KERNEL, [LEFT], "")
+        refuse_headers(KERNEL, [f"proxmox-headers-{LEFT}"], "", "")
 
 
 def test_the_running_kernel_is_not_one_to_remove():
     with pytest.raises(ModuleRefusal) as raised:
-        refuse_headers(KERNEL, [LEFT, KERNEL], " apt could not fetch all package lists: E: no network")
+        refuse_headers(KERNEL, [f"proxmox-headers-{LEFT}", f"proxmox-headers-{KERNEL}"], "", "")
     assert "purge" not in str(raised.value)
     assert "upgrade the node" in raised.value.refusal["hint"]
-    assert raised.value.refusal["message"].endswith("E: no network")
+
+
+@pytest.mark.parametrize("lacking", [[f"proxmox-headers-{KERNEL}"], [f"proxmox-headers-{LEFT}"], ["proxmox-default-headers"]])
+def test_a_node_that_gets_no_packages_of_proxmox_is_told_how_to_get_them_and_not_to_upgrade_or_remove_kernels(lacking):
+    with pytest.raises(ModuleRefusal) as raised:
+        refuse_headers(KERNEL, lacking, "E: no network", "Add the repository.")
+    assert raised.value.refusal["hint"] == "Add the repository."
+    assert raised.value.refusal["message"].endswith("apt could not fetch all package lists: E: no network")
 
 
 @pytest.mark.parametrize(("release", "text"), [("13", 'ID=debian\nVERSION_ID="13"\n'), (None, 'VERSION_ID="12"\n'), ("13", None)])
@@ -117,7 +124,7 @@ def test_check_mode_refuses_what_a_real_run_refuses(monkeypatch, found, params, 
     monkeypatch.setattr(_boot_images, "refuse_full", full)
     monkeypatch.setattr(_nvidia_packages, "simulate", lambda _packages: _nvidia_packages.refuse_losses("Remv pve-manager [9.1]\n"))
     monkeypatch.setattr(_nvidia_strays, "newer", lambda _version: {"/usr/lib/libcuda.so.590.48.01": "590.48.01"} if code == "other_driver_libraries" else {})
-    monkeypatch.setattr(_packages, "unknown", lambda names: (names, ""))
+    monkeypatch.setattr(_packages, "unknown", lambda names, _sign: (names, "", ""))
     monkeypatch.setattr(_nvidia_job, "carry_out", lambda *_: pytest.fail("something was changed"))
     if code == "driver_change_unconfirmed":
         monkeypatch.setattr(nvidia_driver._nvidia_refusals, "refuse", lambda *_: None)

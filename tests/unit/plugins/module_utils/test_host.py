@@ -118,9 +118,9 @@ def apt_that_answers(monkeypatch, *answers):
 
     def answer(argv, *, check=True, doing=None):
         asked.append(" ".join(word for word in argv if not word.startswith(("-o", "DPkg", "Dpkg"))))
-        rc, err = answers.pop(0)
+        rc, err, *out = answers.pop(0)
         assert not check or rc == 0, doing
-        return Done(rc, "", err)
+        return Done(rc, "".join(out), err)
 
     monkeypatch.setattr(_packages, "run", answer)
     return asked
@@ -138,6 +138,50 @@ def test_a_repository_that_does_not_answer_matters_only_when_the_install_fails(m
     with pytest.raises(PswModuleError) as caught:
         install_x()
     assert str(caught.value) == ("apt cannot install x: E: Unable to locate package x\nBefore that, apt could not fetch all package lists: E: 401 Unauthorized")
+
+
+# What apt says on a new node: the repository that it came with wants a subscription.
+UNPAID = "E: Failed to fetch https://enterprise.proxmox.com/debian/pve/dists/trixie/InRelease  401  Unauthorized [IP: 192.0.2.7 443]"
+
+
+def test_a_new_node_is_told_of_the_repository_that_costs_nothing_where_a_package_is_not_to_be_had(monkeypatch):
+    apt_that_answers(monkeypatch, (100, UNPAID), (100, "E: Unable to locate package x"))
+    with pytest.raises(PswModuleError, match=r"Add Proxmox's repository for nodes without a subscription .*> Add > No-Subscription\)"):
+        install_x()
+
+
+@pytest.mark.parametrize(
+    ("updated", "installed"),
+    [((100, UNPAID), "E: Failed to fetch http://deb.example/x.deb"), ((0, ""), "E: Unable to locate package x")],
+    ids=["the package is known, and does not come", "all lists are there"],
+)
+def test_a_failure_that_another_repository_would_not_mend_is_left_in_apts_words(monkeypatch, updated, installed):
+    apt_that_answers(monkeypatch, updated, (100, installed))
+    with pytest.raises(PswModuleError) as caught:
+        install_x()
+    assert "No-Subscription" not in str(caught.value)
+
+
+MADISON = " {} | 1.0 | http://download.proxmox.com/debian/pve trixie/pve-no-subscription amd64 Packages\n"
+
+
+@pytest.mark.parametrize(
+    ("updated", "offered", "way_out"),
+    [
+        ((100, UNPAID), "", "Add Proxmox's repository"),
+        ((0, ""), "", "Add Proxmox's repository"),
+        ((100, "E: Temporary failure resolving 'download.proxmox.com'"), "", "Make apt-get update succeed"),
+        ((100, UNPAID), MADISON.format("sign"), ""),
+        ((0, ""), MADISON.format("sign"), ""),
+    ],
+    ids=["not paid", "no such repository", "no network", "not paid, and not needed", "all is well"],
+)
+def test_what_keeps_a_package_from_a_node_is_told_from_a_package_that_is_gone(monkeypatch, updated, offered, way_out):
+    apt_that_answers(monkeypatch, (0, "", ""), updated, (0, "", offered))
+    lacking, trouble, said = _packages.unknown(["old"], "sign")
+    assert (lacking, trouble) == (["old"], updated[1])
+    assert said.startswith(way_out)
+    assert bool(said) == bool(way_out)
 
 
 def test_an_install_that_was_killed_is_finished_first(monkeypatch):
