@@ -68,6 +68,8 @@ class Step:
     since: float
     in_role: bool = True
     progress: str = ""  # how far the task is, in its own words
+    tasks: int = 0
+    skipped: int = 0
     changed: bool = False
     failed: bool = False
 
@@ -101,6 +103,8 @@ class Run:
             self._started(data)
         elif kind in {"runner_on_ok", "runner_on_async_ok"}:
             self._succeeded(data, COLOUR.sub("", event.get("stdout", "")))
+        elif kind == "runner_on_skipped" and data["host"] in self.steps:
+            self.steps[data["host"]].skipped += 1
         elif kind == "runner_item_on_failed":
             self.item_reason[data["host"]] = reason(data.get("res", {}))
         elif kind in TROUBLES:
@@ -125,9 +129,8 @@ class Run:
             self._finish(host)
             step = None
         if step is None:
-            self.steps[host] = Step(name, data.get("task", ""), time.monotonic(), in_role=bool(role))
-        else:
-            step.task, step.progress = data.get("task", ""), ""
+            step = self.steps[host] = Step(name, data.get("task", ""), time.monotonic(), in_role=bool(role))
+        step.task, step.progress, step.tasks = data.get("task", ""), "", step.tasks + 1
 
     def _succeeded(self, data: dict[str, Any], stdout: str) -> None:
         res = data.get("res", {})
@@ -189,6 +192,8 @@ class Run:
 
     def _finish(self, host: str) -> None:
         step = self.steps.pop(host)
+        if step.skipped == step.tasks:
+            return  # nothing was done
         # Between its roles a play does little that is worth a line.
         if step.in_role or step.changed or step.failed or host not in self.in_roles:
             self.on_done(host, step)

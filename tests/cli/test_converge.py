@@ -92,6 +92,12 @@ def test_a_run_tells_what_changed_where_and_how_long_it_took(converge, project, 
     assert answer.stderr.startswith("psw deploy converge\n  psw-core       Bring up the apps        changed  ")
 
 
+def test_a_step_whose_every_task_was_skipped_is_not_shown(converge):
+    skipped = {"name": "Look", "ansible.builtin.include_role": {"name": "psw.ai.lxc_target", "tasks_from": "find"}, "when": False}
+    answer = converge([skipped, {"name": "Loop", "ansible.builtin.command": "true", "loop": [1, 2], "when": False}])
+    assert (answer.exit_code, answer.stderr) == (0, "psw deploy converge\n")
+
+
 def test_a_second_run_has_nothing_to_do(converge, tmp_path):
     converge([write(tmp_path / "file")])
     assert converge([write(tmp_path / "file")]).stdout.startswith("nothing to do: all is as it should be (")

@@ -51,6 +51,26 @@ def test_what_a_play_does_between_its_roles_is_told_only_if_it_matters(run, done
     assert done == [("psw-core", "postgres", False, False), ("psw-core", "openwebui", False, False), ("psw-core", "Bring up the apps", True, False)]
 
 
+@pytest.mark.parametrize("role", ["", "lxc_target"])
+def test_a_step_in_which_nothing_was_done_is_not_told(run, done, role):
+    for _ in range(2):
+        run.handle(task("runner_on_start", role=role))
+        run.handle(task("runner_on_skipped", role=role))
+    run.handle({"event": "playbook_on_stats", "event_data": {}})
+    assert done == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "res", "failed"), [("runner_on_ok", {}, False), ("runner_on_failed", {"refusal": {"code": "no_pool", "message": "none"}}, True)]
+)
+def test_a_step_in_which_one_thing_was_done_is_told(run, done, kind, res, failed):
+    for end in ("runner_on_skipped", kind, "runner_on_skipped"):
+        run.handle(task("runner_on_start"))
+        run.handle(task(end, res=res))
+    run.handle({"event": "playbook_on_stats", "event_data": {}})
+    assert done == [("psw-core", "Bring up the apps", False, failed)]
+
+
 def test_a_change_under_no_log_is_counted(run):
     run.handle(task("runner_on_ok", stdout="\x1b[0;33mchanged: [psw-core]\x1b[0m", res={"censored": "hidden"}))
     assert run.changes == [Change("psw-core", "", "Start it")]
