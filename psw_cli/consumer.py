@@ -9,6 +9,7 @@ import click
 from ansible_collections.psw.ai.plugins.plugin_utils import _consumers
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
+from ansible_collections.psw.ai.plugins.plugin_utils._manual import page
 from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets
 
 from psw_cli import exits
@@ -41,7 +42,7 @@ The OpenAI SDKs read these by themselves. Python (pip install openai):
   answer = client.chat.completions.create(model=model, messages=[{{"role": "user", "content": "Hello"}}])
   print(answer.choices[0].message.content)
 
-JavaScript, curl and streaming: docs/api.md"""
+JavaScript, curl and streaming: {guide}"""
 
 
 @click.command(cls=Nouns, table=COMMANDS)
@@ -78,7 +79,7 @@ def add(settings: Settings, name: str, role: str) -> None:
             if _stored(project, name) not in {None, known}:  # the key is there, whatever came after it
                 failure.data.update(consumer=name, **_use(project, name))
                 if not settings.json:
-                    click.echo(USE.format(name=name, **_use(project, name)))
+                    click.echo(USE.format(name=name, guide=page("api.md"), **_use(project, name)))
             raise
         new = any(item["consumer"] == name and item["status"] in {"minted", "rotated"} for item in told["psw_keys"])
         use = _use(project, name)
@@ -87,7 +88,7 @@ def add(settings: Settings, name: str, role: str) -> None:
         text = f"{name} has its key already, see: psw secrets show {secret}; another one comes with: psw deploy reset {name}"
         result(settings, {"changed": changed, "consumer": name}, text)
         return
-    result(settings, {"changed": True, "consumer": name, **use}, USE.format(name=name, **use))
+    result(settings, {"changed": True, "consumer": name, **use}, USE.format(name=name, guide=page("api.md"), **use))
 
 
 @click.command(cls=Verb, ansible_args=True)

@@ -72,7 +72,7 @@ findings:
   elements: dict
   contains:
     id:
-      description: What is wrong, for programs; it stays the same over versions. See C(docs/doctor.md).
+      description: What is wrong, for programs; it stays the same over versions. See U(https://github.com/psw-ai/psw/tree/main/docs/doctor.md).
       type: str
       sample: device_missing
     layer:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import CatalogError, Refusal
 from ansible_collections.psw.ai.plugins.plugin_utils._kernel_gpus import amd_driver, intel_driver, of_vendor
+from ansible_collections.psw.ai.plugins.plugin_utils._manual import page
 from ansible_collections.psw.ai.plugins.plugin_utils._nvidia_choice import nvidia_driver
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def choose(detected: Mapping[str, Any], catalogue: Mapping[str, Any], **wishes: 
         way_out = f"Leave gpu.vendor out, or set it to {detected['vendor']}."
         refused = next((gpu for gpu in detected["gpus"] if gpu["vendor"] == chosen and not gpu["usable"]), None)
         if refused:
-            raise Refusal(refused["reason"], f"{refused['name']} ({refused['address']}) cannot be used: {refused['reason']} (see docs/gpus.md).", way_out)
+            raise Refusal(refused["reason"], f"{refused['name']} ({refused['address']}) cannot be used: {refused['reason']} (see {page('gpus.md')}).", way_out)
         raise Refusal("no_gpu", f"This node has no usable GPU of the vendor {chosen}.", way_out)
     described = [{key: gpu[key] for key in RECORDED if gpu.get(key) not in (None, [])} for gpu in gpus]
     if chosen == "nvidia":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ansible_collections.psw.ai.plugins.plugin_utils import _age, _schema
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import ProjectError
 from ansible_collections.psw.ai.plugins.plugin_utils._files import located, not_written, read_text, shown, write_atomic
+from ansible_collections.psw.ai.plugins.plugin_utils._manual import page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
 WISHES = """\
-# What you want; psw does the rest. Every key: docs/project.md
+# What you want; psw does the rest. Every key: {manual}
 schema: 1
 plugin: psw.ai.project # lets `ansible-playbook -i psw.yml psw.ai.converge` read this file
 domain: {domain} # chat.{domain}, ...
@@ -71,7 +72,7 @@ def init_project(path: str | Path, domain: str) -> Created:
         if not (directory / ".sops.yaml").exists():
             _make(directory / ".sops.yaml", SOPS.format(recipients="\n".join(f"      - {key}" for key in recipients)), made)
         # The last one: what has no psw.yml is no project.
-        _make(directory / "psw.yml", WISHES.format(domain=domain), made)
+        _make(directory / "psw.yml", WISHES.format(domain=domain, manual=page("project.md")), made)
     except BaseException:
         _remove(made)
         if before is not None:
