@@ -115,6 +115,7 @@ def _target(name: str, wanted: Mapping[str, Any], record: Mapping[str, Any], *, 
     target = wanted["targets"][name]
     cards = f" (GPU {', '.join(target['gpu']['addresses'])})" if target["gpu"] else ""
     leaves = [f"{app} ({wanted['apps'][app]['reason']})" for app in target["apps"]]
+    leaves += [f"root disk on storage {target['storage']}"] if "storage" in target else []
     leaves += [f"dataset {dataset}: {spec['quota']} on {_place(spec, record)}" for dataset, spec in target["datasets"].items()]
     rail = "   " if last else "│  "
     return [f"{'└─' if last else '├─'} {name}{cards}", *(f"{rail}{'└─' if leaf == leaves[-1] else '├─'} {leaf}" for leaf in leaves)]

@@ -27,6 +27,7 @@ class Container:
         self.pve = pve
         self.params = params
         self.check_mode = check_mode
+        self.notes = []
         self.devices = params["devices"]  # with the numbers of groups in the container, as far as they are known yet
         self.result = {
             "changed": False,
@@ -35,6 +36,7 @@ class Container:
             "restart_required": False,
             "waiting": [],
             "vmid": None,
+            "storage": None,
             "address": None,
             "host_keys": [],
             "groups": {},
@@ -92,9 +94,11 @@ class Container:
     def _create(self):
         creation = Creation(self.pve, self.params)
         changes, _deletions, where = plan({}, {}, self.params, with_numbers(self.devices or [], UNKNOWN_GROUPS))
-        self.result.update(changed=True, created=True, devices=where, diff={"before": "", "after": _text({**changes, "unprivileged": "1"})})
         refuse_unready(self.pve, self.params, changes, self.devices or [], foretold=self.check_mode)
         found = creation.prepare(foretold=self.check_mode)
+        self.notes += creation.notes
+        after = {**changes, "unprivileged": "1", "rootfs": "%s:%d" % (found[0], self.params["rootfs_gib"])}
+        self.result.update(changed=True, created=True, storage=found[0], devices=where, diff={"before": "", "after": _text(after)})
         if not self.check_mode:
             self.devices = with_present_numbers(self.devices or [], [])
             changes, _deletions, where = plan({}, {}, self.params, self.devices)
@@ -104,6 +108,7 @@ class Container:
         vmid, is_running = self.result["vmid"], guest is not None or row["status"] == "running"
         running, planned = self._config(vmid)
         refuse_unconfined(planned, self.pve.raw_settings(vmid), vmid, self.params["hostname"])
+        self._note_storage(planned.get("rootfs", "").partition(":")[0])
         if self.devices is not None:
             self.devices = self._numbered(row, guest, planned)
         changes, deletions, where = plan(running, planned, self.params, self.devices)
@@ -149,6 +154,14 @@ class Container:
             self.result["diff"]["before"] += "%s: another directory than %s is now\n" % (mount["target"], mount["source"])
             self.result["diff"]["after"] += "%s: %s\n" % (mount["target"], mount["source"])
         return (["net0"] if wrong else []) + [mount["target"] for mount in stale] + (self.params["waiting"] or [])
+
+    def _note_storage(self, storage):
+        """Say so when the root disk is elsewhere than wished: data is never moved."""
+        self.result["storage"] = storage
+        name, wanted = self.params["hostname"], self.params["storage"]
+        if wanted not in {"auto", storage}:
+            move = "pct move-volume %s rootfs %s" % (self.result["vmid"], wanted)
+            self.notes = ["the root disk of %s is on %s, and psw moves no data; to have it on %s: %s" % (name, storage, wanted, move)]
 
     def _note_waiting(self, keys):
         self.result.update(waiting=sorted(set(keys)), restart_required=bool(keys))

@@ -13,7 +13,7 @@ from ansible_collections.psw.ai.plugins.module_utils._lxc_devices import refuse_
 from ansible_collections.psw.ai.plugins.module_utils._lxc_journal import ALREADY, Journal
 from ansible_collections.psw.ai.plugins.module_utils._lxc_mounts import new_volumes, refuse_unmountable
 from ansible_collections.psw.ai.plugins.module_utils._lxc_owner import refuse_elsewhere, refuse_taken
-from ansible_collections.psw.ai.plugins.module_utils._pve_storage import choose_storage, resolve_template
+from ansible_collections.psw.ai.plugins.module_utils._pve_storage import VOLUMES, choose_storage, of_root_disk, resolve_template, usable_storages
 
 ID_TRIES = 5
 
@@ -26,7 +26,7 @@ def refuse_unready(pve, params, changes, devices, *, foretold):
     if volumes:
         storages = pve.get("/nodes/{node}/storage")
         for storage, gib in volumes:
-            choose_storage(storages, "rootdir", storage, gib)
+            choose_storage(storages, "rootdir", VOLUMES, storage, gib)
 
 
 class Creation:
@@ -35,6 +35,7 @@ class Creation:
     def __init__(self, pve, params):
         self.pve = pve
         self.params = params
+        self.notes = []  # what the user may want to know of the choices made
 
     def prepare(self, *, foretold):
         """Refuse what cannot be, and find storage, template and keys; with ``foretold`` nothing is downloaded for it."""
@@ -42,7 +43,12 @@ class Creation:
         refuse_elsewhere(resources, self.params["hostname"], self.pve.node)
         refuse_taken(resources, self.params["vmid"])
         storages = self.pve.get("/nodes/{node}/storage")
-        rootfs = choose_storage(storages, "rootdir", self.params["storage"], self.params["rootfs_gib"])
+        name, gib, wanted = self.params["hostname"], self.params["rootfs_gib"], self.params["storage"]
+        rootfs = choose_storage(storages, "rootdir", of_root_disk(name), wanted, gib)
+        others = [storage for storage in usable_storages(storages, "rootdir", gib) if storage != rootfs]
+        if wanted == "auto" and others:
+            choice = (name, rootfs, " or ".join(others), of_root_disk(name))
+            self.notes.append("the root disk of %s goes to %s; to have it on %s, name that (%s)" % choice)
         keys = self.params["authorized_keys"] or guests.node_keys()
         template = resolve_template(self.pve, storages, self.params["template"], self.params["template_storage"], foretold=foretold)
         return rootfs, template, keys

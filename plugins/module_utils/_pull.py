@@ -24,7 +24,7 @@ _LOOK = 2  # seconds between two looks
 _NOISE = 65536  # bytes between two looks that are no progress: what a waiting program reads and writes to stay awake
 
 _AGAIN = "Run again: layers that arrived are kept."
-_MIRROR = "or name a mirror of it in container_host_mirrors"
+_MIRROR = "or name a mirror of it (registries.mirrors in psw.yml, or the role's container_host_mirrors)"
 # What podman says, and what to do about it: the first that fits.
 _ADVICE = {
     r"no space left|disk quota exceeded": f"The target's disk is full: look at podman system df, and make room or give it a larger root disk. {_AGAIN}",

@@ -13,24 +13,38 @@ from ansible_collections.psw.ai.plugins.module_utils._lxc_journal import alone
 GIB = 1024**3
 
 
-def choose_storage(rows, content, wanted="auto", room_gib=0):
-    """Return the name of the first active storage with this content and room; or of the wanted one, if it is good for it."""
-    usable, seen = [], []
-    for row in sorted(rows, key=lambda row: row["storage"]):
-        reason = _unfit(row, content, room_gib)
-        if not reason:
-            usable.append(row["storage"])
-        seen.append("%s (%s)" % (row["storage"], reason or "fits"))
+TEMPLATES = "lxc_target_template_storage"  # where a user names their storage
+VOLUMES = "storage.models.storage in psw.yml, or the role's lxc_target_mounts"
+
+
+def of_root_disk(hostname):
+    """Return where a user names the storage of a container's root disk."""
+    return "targets.%s.storage in psw.yml, or the role's lxc_target_storage" % hostname
+
+
+def usable_storages(rows, content, room_gib=0):
+    """Return the names of the active storages with this content and room: those of this node before shared ones, then by name."""
+    return [row["storage"] for row in sorted(rows, key=_rank) if not _unfit(row, content, room_gib)]
+
+
+def choose_storage(rows, content, named_in, wanted="auto", room_gib=0):
+    """Return the first of the usable storages, or the wanted one, if it is usable; ``named_in`` says where the user names it."""
+    usable = usable_storages(rows, content, room_gib)
     if wanted == "auto" and usable:
         return usable[0]
     if wanted in usable:
         return wanted
-    which = "no storage" if wanted == "auto" else "storage %s is not one that" % wanted
+    seen = ["%s (%s)" % (row["storage"], _unfit(row, content, room_gib) or "fits") for row in sorted(rows, key=_rank)]
+    which, other = ("no storage", "") if wanted == "auto" else ("storage %s is not one that" % wanted, "name another storage (%s), " % named_in)
     raise ModuleRefusal(
         "no_storage",
         "%s takes %s and has %d GiB of room; seen: %s" % (which, content, room_gib, ", ".join(seen) or "none"),
-        "name another storage, make room, or allow the content in Datacenter > Storage",
+        other + "make room, or allow the content in Datacenter > Storage",
     )
+
+
+def _rank(row):
+    return int(row.get("shared") or 0), row["storage"]
 
 
 def _unfit(row, content, room_gib):
@@ -60,7 +74,7 @@ def resolve_template(pve, storages, pattern, wanted_storage, *, foretold):
     if found:
         return found
     if foretold:
-        choose_storage(storages, "vztmpl", wanted_storage, 1)
+        choose_storage(storages, "vztmpl", TEMPLATES, wanted_storage, 1)
         offered = _offered(pve)
         # An empty index says nothing: a real run updates it.
         if offered and not newest(offered, pattern):
@@ -82,7 +96,7 @@ def _here(pve, storages, pattern, wanted_storage):
 
 
 def _download(pve, storages, pattern, wanted_storage):
-    storage = choose_storage(storages, "vztmpl", wanted_storage, 1)
+    storage = choose_storage(storages, "vztmpl", TEMPLATES, wanted_storage, 1)
     name = newest(_offered(pve), pattern)
     if not name:
         pve.pveam("update")

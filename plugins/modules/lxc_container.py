@@ -56,7 +56,10 @@ options:
     type: str
     default: auto
   storage:
-    description: Storage of the root disk, or V(auto) for the first active one that takes containers and has room.
+    description:
+      - Storage of the root disk of a new container. V(auto) is the first by name that is active, takes containers and has room; those of
+        this node go before shared ones. Where there was a choice, a warning says which it was.
+      - A root disk that is elsewhere stays there; a warning says how to move it.
     type: str
     default: auto
   cores:
@@ -135,6 +138,10 @@ vmid:
   description: Number of the container; null in check mode while it does not exist.
   returned: success
   type: int
+storage:
+  description: Storage of the root disk.
+  returned: success
+  type: str
 address:
   description: The address by which a running container is reached, IPv4 before IPv6.
   returned: success
@@ -207,6 +214,8 @@ def main():
     if module.check_mode and params["state"] == "present" and result["address"] is None:
         name = params["hostname"]
         module.warn(f"{name} does not run yet: a run without --check would create or start it; what happens inside cannot be foretold before")
+    for note in container.notes:
+        module.warn(note)
     if params["waiting"] and result["restart_required"]:
         module.warn(
             f"{params['hostname']} runs without {', '.join(result['waiting'])} as wished until it is restarted: pct reboot {result['vmid']} on {pve.node}"

@@ -61,6 +61,7 @@ def _everywhere(project: Project, plan: Mapping[str, Any], catalog: Catalog) -> 
         "psw_project_dir": str(project.path),
         "psw_sso": project.wishes["sso"],
         **{f"psw_gpu_{key}": value for key, value in project.wishes["gpu"].items()},
+        "psw_registries": project.wishes["registries"],
         "psw_vhosts": [
             {"app": app, "name": vhost["name"], "port": vhost["port"], "target": plan["apps"][app]["target"]}
             for app in running

@@ -53,7 +53,7 @@ class _Planning:
         told = self.wishes["targets"].get(name, {})
         return {
             "node": spot.node,
-            **({"vmid": told["vmid"]} if "vmid" in told else {}),
+            **{key: told[key] for key in ("vmid", "storage") if key in told},
             "apps": spot.apps,
             "gpu": self._gpu(name, spot) if spot.kind == "gpu" else None,
             "cores": told.get("cores") or max(self.catalog.app(app)["resources"]["cores"] for app in spot.apps),

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "sso": {"mode": "local"},
     "gpu": {"vendor": None, "backend": None, "gfx_override": None},
     "storage": {"models": {"pool": "auto"}},
+    "registries": {"mirrors": []},
     "apps": [],
     "consumers": {},
 }

@@ -158,7 +158,8 @@ def test_the_plan_is_a_table_and_a_tree(psw, project):
 
 def test_the_plan_names_the_storage_that_was_wished_for(psw, psw_json, project):
     with (project / "psw.yml").open("a") as file:
-        file.write("storage: {models: {storage: local-lvm, weekly_snapshots: 2}}\n")
+        file.write("storage: {models: {storage: local-lvm, weekly_snapshots: 2}}\ntargets: {psw-ai: {storage: fast}}\n")
+    assert psw("plan").stdout.count("root disk on storage fast\n") == 1
     assert "dataset models: 100G on storage local-lvm, not on ZFS\n" in psw("plan").stdout
     planned = psw_json("plan")[1]["plan"]["targets"]["psw-ai"]["datasets"]
     assert planned == {"models": {"pool": "auto", "quota": "100G", "storage": "local-lvm", "weekly_snapshots": 2}}

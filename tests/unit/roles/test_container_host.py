@@ -31,6 +31,11 @@ def test_mirrors_are_asked_in_their_order_and_images_keep_their_names(role):
     ]
 
 
+def test_the_mirrors_of_a_project_are_those_of_its_psw_yml(role):
+    told = settings(role, "registries.conf.j2", psw_registries={"mirrors": MIRRORS[1:2]})
+    assert told["registry"] == [{"prefix": "ghcr.io", "location": "ghcr.io", "mirror": [{"location": "192.0.2.9:5000", "insecure": True}]}]
+
+
 def test_storage_has_a_driver_of_its_own_choice_so_that_podman_makes_none(role):
     assert settings(role, "storage.conf.j2")["storage"]["driver"] == "overlay"
 

@@ -13,7 +13,7 @@ WORDS = [
     ("reading manifest 404 in ghcr.io/psw/x: manifest unknown", "ghcr.io has no such image: correct its name or tag"),
     ("reading manifest 1: unauthorized: authentication required", "podman login ghcr.io"),
     ("requested access to the resource is denied", "podman login ghcr.io"),
-    ("toomanyrequests: You have reached your pull rate limit", "ghcr.io gives no more for now: wait, or name a mirror of it in container_host_mirrors"),
+    ("toomanyrequests: You have reached your pull rate limit", "ghcr.io gives no more for now: wait, or name a mirror of it (registries.mirrors in psw.yml"),
     ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "insecure: true"),
     ('short-name "x" did not resolve to an alias', "full name, with the registry first"),
     ("dial tcp 192.0.2.1:443: connect: connection refused", "ghcr.io cannot be reached from the target"),

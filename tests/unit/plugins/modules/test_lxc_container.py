@@ -35,6 +35,14 @@ def whole_node(node, monkeypatch, tmp_path):
 
 
 @pytest.fixture
+def warned(monkeypatch):
+    """What the module warns of."""
+    said = []
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.warn", lambda _module, warning: said.append(warning))
+    return said
+
+
+@pytest.fixture
 def run(run_module):
     return lambda **options: run_module(MODULE, **{"hostname": "psw-ai", "node": "pve1", **options})
 
@@ -636,6 +644,45 @@ def test_no_storage_for_the_root_disk_names_those_seen(node, run, check):
     assert "local-zfs (931 GiB free)" in message
     assert "offline (not active)" in message
     assert "backup (content backup)" in message
+    assert message.endswith("; make room, or allow the content in Datacenter > Storage")  # to name another would not help
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_named_storage_that_will_not_do_says_where_it_is_named(run, check):
+    message = run(storage="local", check=check)["msg"]
+    assert "storage local is not one that takes rootdir" in message
+    assert "name another storage (targets.psw-ai.storage in psw.yml, or the role's lxc_target_storage), make room" in message
+
+
+SHARED = {"storage": "ceph", "content": "rootdir", "active": 1, "shared": 1, "avail": 10**12}
+WENT = "the root disk of psw-ai goes to %s; to have it on %s, name that (targets.psw-ai.storage in psw.yml, or the role's lxc_target_storage)"
+
+
+def test_a_storage_of_the_node_goes_before_one_that_others_share_and_the_choice_is_said(node, run, warned):
+    node.write(storages=[SHARED, *STORAGES])
+    assert "rootfs: local-zfs:16\n" in run(check=True)["diff"]["after"]
+    assert warned[-1] == WENT % ("local-zfs", "ceph")
+    warned.clear()
+    assert run()["storage"] == "local-zfs"
+    assert node.config(100)["rootfs"].startswith("local-zfs:")
+    assert warned == [WENT % ("local-zfs", "ceph")]
+    assert run()["storage"] == "local-zfs"
+    assert len(warned) == 1  # there is no choice any more
+
+
+def test_a_shared_storage_serves_where_there_is_no_other_or_it_is_named(node, run, warned):
+    node.write(storages=[SHARED, *STORAGES[:2]])
+    assert run()["storage"] == "ceph"
+    node.write(storages=[SHARED, *STORAGES])
+    assert run(hostname="psw-core", storage="ceph")["storage"] == "ceph"
+    assert warned == []
+
+
+def test_a_root_disk_elsewhere_than_wished_stays_and_is_named(node, run, warned):
+    run()
+    node.write(storages=[SHARED, *STORAGES])
+    assert not run(storage="ceph")["changed"]
+    assert warned == ["the root disk of psw-ai is on local-zfs, and psw moves no data; to have it on ceph: pct move-volume 100 rootfs ceph"]
 
 
 def test_a_key_that_the_node_has_got_since_may_log_in_too(node, run):

@@ -40,6 +40,7 @@ def test_every_host_knows_the_house(ready):
         "psw_gpu_vendor": None,
         "psw_gpu_backend": None,
         "psw_gpu_gfx_override": None,
+        "psw_registries": {"mirrors": []},
         "psw_vhosts": [{"app": "openwebui", "name": "chat", "port": 8080, "target": "psw-core"}],
         "psw_consumers": [{"consumer": "probe", "secret": "probe_openwebui_service_key", "email": "psw-probe@psw.local", "role": "user", "app": "openwebui"}],
         "psw_key_holders": [],
@@ -66,9 +67,17 @@ def test_targets_on_several_gpus_are_hosts_like_any_other(ready):
 
 def test_what_is_said_about_a_target_reaches_it(ready):
     file = ready.path / "psw.yml"
-    file.write_text(file.read_text() + "targets: {psw-ai: {vmid: 200, ip: 192.0.2.31/24, gateway: 192.0.2.1, vlan: 20}}\n")
+    file.write_text(file.read_text() + "targets: {psw-ai: {vmid: 200, storage: fast, ip: 192.0.2.31/24, gateway: 192.0.2.1, vlan: 20}}\n")
     target = hosts(Project.open())["psw-ai"]["psw_target"]
-    assert (target["vmid"], target["network"]) == (200, {"bridge": "vmbr0", "ip": "192.0.2.31/24", "gateway": "192.0.2.1", "vlan": 20})
+    assert (target["vmid"], target["storage"]) == (200, "fast")
+    assert target["network"] == {"bridge": "vmbr0", "ip": "192.0.2.31/24", "gateway": "192.0.2.1", "vlan": 20}
+
+
+def test_mirrors_of_registries_reach_every_host(ready):
+    file = ready.path / "psw.yml"
+    file.write_text(file.read_text() + "registries: {mirrors: [{registry: docker.io, mirror: 'cache.home.example:5000/docker.io', insecure: true}]}\n")
+    mirrors = build_inventory(Project.open())["all"]["vars"]["psw_registries"]["mirrors"]
+    assert mirrors == [{"registry": "docker.io", "mirror": "cache.home.example:5000/docker.io", "insecure": True}]
 
 
 def test_a_node_has_its_way_in_and_its_record(ready):

@@ -211,10 +211,12 @@ def test_a_budget_that_is_just_enough_is_enough():
 
 # --- the user's word about a target ----------------------------------------------------------------------------------
 def test_what_is_said_about_a_target_is_planned():
-    told = {"vmid": 200, "cores": 8, "memory_mib": 4096, "rootfs_gib": 40, "bridge": "vmbr1", "ip": "192.0.2.31/24", "gateway": "192.0.2.1", "vlan": 20}
-    target = plan(targets={"psw-ai": told})["targets"]["psw-ai"]
-    assert {key: target[key] for key in ("vmid", "cores", "memory_mib", "rootfs_gib")} == {"vmid": 200, "cores": 8, "memory_mib": 4096, "rootfs_gib": 40}
-    assert target["network"] == {"bridge": "vmbr1", "ip": "192.0.2.31/24", "gateway": "192.0.2.1", "vlan": 20}
+    sizes = {"cores": 8, "memory_mib": 4096, "rootfs_gib": 40}
+    network = {"bridge": "vmbr1", "ip": "192.0.2.31/24", "gateway": "192.0.2.1", "vlan": 20}
+    target = plan(targets={"psw-ai": {"vmid": 200, "storage": "fast", **sizes, **network}})["targets"]["psw-ai"]
+    assert (target["vmid"], target["storage"]) == (200, "fast")
+    assert {key: target[key] for key in sizes} == sizes
+    assert target["network"] == network
 
 
 def test_a_target_goes_before_the_house_and_gateways_go_with_fixed_addresses():

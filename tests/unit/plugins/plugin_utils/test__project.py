@@ -62,6 +62,7 @@ def test_what_the_user_did_not_say_has_its_default(project):
         "sso": {"mode": "local"},
         "gpu": {"vendor": None, "backend": None, "gfx_override": None},
         "storage": {"models": {"pool": "auto", "quota": "2T"}},
+        "registries": {"mirrors": []},
         "apps": [],
         "consumers": {},
     }

@@ -50,7 +50,7 @@ def test_what_is_right_passes(text):
         (HEAD + "aps: []\n", "psw.yml:3: unknown key 'aps', did you mean 'apps'?"),
         (
             HEAD + "zebra: 1\n",
-            "psw.yml:3: unknown key 'zebra', known keys: apps, consumers, domain, gpu, network, nodes, plugin, schema, sso, storage, targets",
+            "psw.yml:3: unknown key 'zebra', known keys: apps, consumers, domain, gpu, network, nodes, plugin, registries, schema, sso, storage, targets",
         ),
         (HEAD + "nodes:\n  pve1: {hots: x}\n", "psw.yml:4: unknown key 'hots' in nodes.pve1, did you mean 'host'? (and 1 more in this file)"),
         (HEAD + "nodes:\n  pve1: {}\n", "psw.yml:4: nodes.pve1 lacks the key 'host'"),
@@ -91,6 +91,15 @@ def test_what_is_right_passes(text):
             "psw.yml:3: network.ip must be dhcp, none or an address with its prefix length, such as 192.0.2.31/24, not '192.0.2.31'",
         ),
         (HEAD + "network: {vlan: 5000}\n", "psw.yml:3: network.vlan must be at most 4094, not 5000"),
+        (
+            HEAD + "targets: {psw-ai: {storage: 'local lvm'}}\n",
+            "psw.yml:3: targets.psw-ai.storage must be the name of a storage of Proxmox VE, such as local-lvm, not 'local lvm'",
+        ),
+        (HEAD + "registries: {mirrors: [{registry: docker.io}]}\n", "psw.yml:3: registries.mirrors[0] lacks the key 'mirror'"),
+        (
+            HEAD + "registries: {mirrors: [{registry: docker.io, mirror: 'https://cache.example'}]}\n",
+            "psw.yml:3: registries.mirrors[0].mirror must be a host with port and path, such as cache.home.example:5000/docker.io, not 'https://cache.example'",
+        ),
         (HEAD + "targets: {psw-ai: {vmid: 99}}\n", "psw.yml:3: targets.psw-ai.vmid must be at least 100, not 99"),
         (HEAD + "targets: {psw-ai: {gpus: ['01:00.0']}}\n", "psw.yml:3: targets.psw-ai.gpus[0] must be a PCI address such as \"0000:01:00.0\", not '01:00.0'"),
         (HEAD + "plugin: other\n", "psw.yml:3: plugin must be psw.ai.project, not 'other'"),
