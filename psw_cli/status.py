@@ -18,6 +18,8 @@ from psw_cli.play import Job, perform
 from psw_cli.projects import opened
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
 PLAYBOOK = "psw.ai.status"
@@ -93,5 +95,10 @@ def units(text: str) -> dict[str, str]:
         unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if "Id" in unit:
             there = unit.get("LoadState") != "not-found"
-            states[unit["Id"].removesuffix(".service")] = WORDS.get(unit["ActiveState"], unit["ActiveState"]) if there else "not deployed"
+            states[unit["Id"].removesuffix(".service")] = _word(unit) if there else "not deployed"
     return states
+
+
+def _word(unit: Mapping[str, str]) -> str:
+    """Return a unit's state in a word; one that ended and is tried again in a moment, for ever if need be, is not on its way."""
+    return "failing" if unit.get("SubState") == "auto-restart" else WORDS.get(unit["ActiveState"], unit["ActiveState"])

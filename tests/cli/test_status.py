@@ -42,7 +42,7 @@ def test_status_shows_what_runs_where(psw, deployed):
         "APP        TARGET    STATE         ADDRESS     URL\n"
         "ollama     psw-ai    not deployed  192.0.2.20  -\n"
         "postgres   psw-core  not deployed  192.0.2.21  -\n"
-        "openwebui  psw-core  starting      192.0.2.21  https://chat.home.example\n"
+        "openwebui  psw-core  failing       192.0.2.21  https://chat.home.example\n"
         "caddy      psw-core  running       192.0.2.21  -\n"
     )
 
@@ -56,7 +56,7 @@ def test_status_shows_the_others_when_a_target_is_unreachable(psw, deployed):
     assert {app["app"]: app["state"] for app in said["apps"]} == {
         "ollama": "unreachable",
         "postgres": "not deployed",
-        "openwebui": "starting",
+        "openwebui": "failing",
         "caddy": "running",
     }
 

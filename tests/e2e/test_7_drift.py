@@ -42,7 +42,13 @@ DRIFTS = {
     "a quadlet is edited": Drift(
         f"sed -i '/^.Container.$/a Environment=EDITED=yes' {QUADLET}", ["-Environment=EDITED=yes"], where="openwebui", disturbed={"openwebui"}
     ),
-    "an image is removed": Drift(f"systemctl stop caddy && podman rmi {CADDY}", ["+present", "-inactive", "+active"], where="caddy", disturbed={"caddy"}),
+    # From under its app, which then cannot start again: no unit pulls an image.
+    "an image is removed": Drift(
+        f"podman rmi -f {CADDY}; timeout 30 sh -c 'until [ $(systemctl show -P SubState caddy) = auto-restart ]; do sleep 0.2; done'",
+        ["+present", "-activating", "+active"],
+        where="caddy",
+        disturbed={"caddy"},
+    ),
     "the userspace is upgraded by a point release": Drift(
         f"curl -fsSo /tmp/newer.run {INSTALLER} && sh /tmp/newer.run --silent --no-kernel-modules --no-nvidia-modprobe --no-nouveau-check",
         [f"-driver: {NEWER} (run)", f"+driver: {VERSION} (run)"],

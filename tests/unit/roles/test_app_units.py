@@ -41,6 +41,7 @@ def test_a_unit_runs_the_pinned_image_and_comes_back_after_a_reboot(role, name, 
     text = role(name).template(unit)
 
     assert f"Image={role(name).value(f'{name}_image')}\n" in text
+    assert "Pull=never\n" in text  # what a start may take is no time for gigabytes: psw pulls before, with progress
     assert "WantedBy=multi-user.target\n" in text
     assert "Restart=always\n" in text
 
