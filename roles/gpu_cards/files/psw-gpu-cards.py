@@ -100,7 +100,8 @@ def entries(config):
         section[key.strip()] = value.strip()
     if "psw" not in re.split(r"[;, ]+", current.get("tags", "")):
         return {}
-    return {key: text for key, text in {**current, **pending}.items() if re.match(r"dev\d+$", key)}
+    leaving = re.split(r"[,;!\s]+", pending.get("delete", ""))  # such as dev0,!net1; the mark says that it goes by force
+    return {key: text for key, text in {**current, **pending}.items() if re.match(r"dev\d+$", key) and key not in leaving}
 
 
 def changes(config, moved, owed):

@@ -186,6 +186,12 @@ def test_an_entry_that_waits_for_the_next_start_is_the_one_that_counts(script):
     assert script.changes(config, {"/dev/nvidia0": "/dev/nvidia3"}, {}) == {"dev0": ["/dev/nvidia0,mode=0666", "/dev/nvidia3,mode=0666"]}
 
 
+@pytest.mark.parametrize("waiting", ["delete: dev0", "delete: mp0,!dev0"])
+def test_an_entry_that_waits_for_its_removal_is_not_given_back(script, waiting):
+    config = f"tags: psw\ndev0: /dev/nvidia0\ndev1: /dev/nvidia1\n\n[pve:pending]\n{waiting}\n"
+    assert script.changes(config, {"/dev/nvidia0": "/dev/nvidia3", "/dev/nvidia1": "/dev/nvidia0"}, {}) == {"dev1": ["/dev/nvidia1", "/dev/nvidia0"]}
+
+
 def test_a_state_that_cannot_be_read_starts_afresh(two):
     (two.root / "var/lib/psw/gpu-cards.json").write_text("{")
     assert two.boot() == 0
