@@ -16,6 +16,7 @@ SPEC = {
     "name": {"type": "str"},
     "vmid": {"type": "int"},
     "address": {"type": "str"},
+    "groups": {"type": "dict"},
     "host_keys": {"type": "list", "elements": "str", "no_log": False},
     "ca_certificate": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -39,7 +40,7 @@ class ActionModule(ActionBase):
                 return {"changed": _targets.forget(path, name, write=write)}
             changed = []
             if options["vmid"] is not None or options["address"]:
-                facts = {"vmid": options["vmid"], "address": options["address"] or None}
+                facts = {"vmid": options["vmid"], "address": options["address"] or None, "groups": options["groups"] or None}
                 changed.append(_targets.remember(path, name, facts, write=write))
             if options["host_keys"]:
                 changed.append(_targets.pin(path, name, options["host_keys"], write=write))

@@ -85,13 +85,23 @@ def note(ground):
     files.write(Step("write", STAMP, files.wish("file", STAMP, content=text, mode="0644", owner="0", group="0")))
 
 
-def command(vendor, reference, devices):
-    """Return the command that uses the GPU in a container of this image; a container that a killed run left is replaced."""
+def owners(devices, root="/"):
+    """Return the numbers of the groups that these device nodes belong to; root's own helps nobody."""
+    found = (_stat(os.path.join(root, path.lstrip("/")), "st_gid") for path in devices)
+    return sorted({gid for (gid,) in filter(None, found)} - {0})
+
+
+def command(vendor, reference, devices, groups=()):
+    """Return the command that uses the GPU in a container of this image; a container that a killed run left is replaced.
+
+    As in an app's unit it is a member of the groups that the nodes belong to, for images that do not run as root.
+    """
     head = ["podman", "run", "--rm", "--replace", "--name=psw-canary", "--pull=never", "--network=none", "--log-driver=none"]
     if vendor == "nvidia":
         ask = ["--query-gpu=driver_version", "--format=csv,noheader"]
         return [*head, "--device=nvidia.com/gpu=all", "--entrypoint=nvidia-smi", reference, *ask]
-    return [*head, *(f"--device={path}" for path in devices), "--entrypoint=/bin/sh", reference, "-c", _OPEN_EACH, "sh", *devices]
+    given = [*(f"--device={path}" for path in devices), *(f"--group-add={group}" for group in groups)]
+    return [*head, *given, "--entrypoint=/bin/sh", reference, "-c", _OPEN_EACH, "sh", *devices]
 
 
 def layer(vendor, said, root="/"):
@@ -114,4 +124,4 @@ def judge(vendor, done, driver, root="/"):
 
 def sing(vendor, reference, devices):
     """Run the canary."""
-    judge(vendor, run(command(vendor, reference, devices), check=False, timeout=_PATIENCE), loaded_driver())
+    judge(vendor, run(command(vendor, reference, devices, owners(devices)), check=False, timeout=_PATIENCE), loaded_driver())

@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 module: project_targets
 short_description: Keep what psw learned about a target
 description:
-  - Keeps a target's number and address in C(.psw/targets.yml), its host keys in C(.psw/known_hosts) and the certificate of the
+  - Keeps a target's number, address and groups in C(.psw/targets.yml), its host keys in C(.psw/known_hosts) and the certificate of the
     house's own CA in C(.psw/ca.crt) of the project. All of it can be learned again.
   - The inventory P(psw.ai.project#inventory) reads it, so that the next run knows the targets from the start.
   - Runs on the controller, for several targets at once if need be.
@@ -37,6 +37,9 @@ options:
   address:
     description: Its address.
     type: str
+  groups:
+    description: Numbers that its groups for GPUs have, by their names; kept beside a number or an address.
+    type: dict
   host_keys:
     description:
       - Its SSH host keys, C(type base64), as they stand in its C(/etc/ssh/ssh_host_*_key.pub).

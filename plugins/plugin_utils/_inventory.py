@@ -92,6 +92,7 @@ def _target(project: Project, name: str, target: Mapping[str, Any], known: Mappi
     node = project.wishes["nodes"].get(target["node"], {})
     return {
         **({"ansible_host": known["address"]} if known.get("address") else {}),
+        **({"lxc_target_groups": known["groups"]} if known.get("groups") else {}),
         "ansible_user": "root",
         # A target lets in whoever may log in to its node, so the same key opens both.
         **_key(project.path, node),

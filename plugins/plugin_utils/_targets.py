@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the psw authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What psw has learned about its targets and can learn again: addresses, host keys, the CA; kept in ``.psw/``."""
+"""What psw has learned about its targets and can learn again: addresses, groups, host keys, the CA; kept in ``.psw/``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def remember(path: Path, name: str, facts: Mapping[str, Any], *, write: bool = True) -> bool:
-    """Note a target's ``vmid`` and ``address``; False when they were known. With ``write`` off, only say so."""
+    """Note a target's ``vmid``, ``address`` and ``groups``; False when they were known. With ``write`` off, only say so."""
     with _alone(path, write=write):
         targets = read(path)
         after = {**targets.get(name, {}), **{key: value for key, value in facts.items() if value is not None}}

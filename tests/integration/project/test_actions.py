@@ -139,15 +139,16 @@ def test_a_record_in_check_mode_is_not_written(project, play):
 
 
 # --- targets ---------------------------------------------------------------------------------------------------------
-FOUND = {"psw.ai.project_targets": {"vmid": 101, "address": "192.0.2.31", "host_keys": ["ssh-ed25519 AAA {{ inventory_hostname }}"], "ca_certificate": "PEM"}}
+KEYS = {"host_keys": ["ssh-ed25519 AAA {{ inventory_hostname }}"], "ca_certificate": "PEM"}
+FOUND = {"psw.ai.project_targets": {"vmid": 101, "address": "192.0.2.31", "groups": {"render": 993}, **KEYS}}
 
 
 def test_what_was_found_of_targets_is_kept_by_all_workers_at_once(ready, play):
     results = play(ready, FOUND, FOUND, hosts="targets")
     assert sorted(result["changed"] for result in results) == [False, False, True, True]
     assert yaml.safe_load((ready.path / ".psw/targets.yml").read_text())["targets"] == {
-        "psw-ai": {"vmid": 101, "address": "192.0.2.31"},
-        "psw-core": {"vmid": 101, "address": "192.0.2.31"},
+        "psw-ai": {"vmid": 101, "address": "192.0.2.31", "groups": {"render": 993}},
+        "psw-core": {"vmid": 101, "address": "192.0.2.31", "groups": {"render": 993}},
     }
     assert sorted((ready.path / ".psw/known_hosts").read_text().splitlines()) == ["psw-ai ssh-ed25519 AAA", "psw-core ssh-ed25519 AAA"]
     assert (ready.path / ".psw/ca.crt").read_text() == "PEM\n"

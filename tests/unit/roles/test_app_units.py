@@ -231,6 +231,22 @@ def test_ollamas_image_and_devices_follow_the_record(role, record, devices, is_r
     assert text.partition("Image=")[2].splitlines()[0].endswith("-rocm") is is_rocm
 
 
+@pytest.mark.parametrize(
+    ("vendor", "devices", "groups", "added"),
+    [
+        ("amd", ["/dev/kfd", "/dev/dri/renderD128"], {"video": 44, "render": 993}, ["993"]),
+        ("intel", ["/dev/dri/renderD128"], {"video": 44, "render": 105}, ["105"]),
+        ("amd", ["/dev/kfd"], None, []),  # by hand, outside of a project
+        ("nvidia", ["/dev/nvidia0"], {"video": 44, "render": 993}, []),  # whose nodes are open to all
+    ],
+)
+def test_ollama_is_a_member_of_the_group_that_its_devices_belong_to_in_the_target(role, vendor, devices, groups, added):
+    known = {} if groups is None else {"lxc_target_groups": groups}
+    text = role("ollama", **on(vendor, devices=devices), **known).template("ollama.container.j2")
+
+    assert [line.partition("=")[2] for line in text.splitlines() if line.startswith("GroupAdd=")] == added
+
+
 def test_a_card_pretends_to_be_another_one_only_where_that_is_recorded(role):
     def override(**about):
         return role("ollama", **on("amd", devices=["/dev/kfd"], **about)).environment("ollama.container.j2").get("HSA_OVERRIDE_GFX_VERSION")

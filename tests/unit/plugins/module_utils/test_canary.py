@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The canary: what it stands on, and which layer it names."""
 
+import os
+
 import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _canary
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
@@ -97,3 +99,15 @@ def test_nvidia_is_asked_for_its_version_and_of_others_each_node_is_opened():
     amd = _canary.command("amd", IMAGE, ["/dev/kfd", "/dev/dri/renderD128"])
     assert {"--device=/dev/kfd", "--device=/dev/dri/renderD128", "--entrypoint=/bin/sh", "--pull=never"} <= set(amd)
     assert amd[-3:] == ["sh", "/dev/kfd", "/dev/dri/renderD128"]
+    assert [word for word in amd if "group" in word] == []
+
+
+def test_an_image_that_does_not_run_as_root_is_let_into_the_groups_of_the_nodes(target):
+    for path, group in (("dev/kfd", 993), ("dev/dri/renderD128", 993), ("dev/nvidia0", 0)):
+        (target / path).parent.mkdir(exist_ok=True)
+        (target / path).touch()
+        os.chown(target / path, 0, group)
+    groups = _canary.owners(["/dev/kfd", "/dev/dri/renderD128", "/dev/nvidia0", "/dev/gone"], str(target))
+    assert groups == [993]
+    words = _canary.command("amd", IMAGE, ["/dev/kfd"], groups)
+    assert words.index("--group-add=993") < words.index(IMAGE)

@@ -107,6 +107,13 @@ def test_a_target_has_an_address_once_it_was_found(ready):
     assert hosts(ready)["psw-ai"]["ansible_host"] == "192.0.2.31"
 
 
+def test_a_target_has_the_numbers_of_its_groups_once_they_were_found(ready):
+    """A run that begins with the apps writes the same units as one that has just looked."""
+    assert "lxc_target_groups" not in hosts(ready)["psw-ai"]
+    _targets.remember(ready.path, "psw-ai", {"vmid": 101, "groups": {"video": 44, "render": 993}})
+    assert hosts(ready)["psw-ai"]["lxc_target_groups"] == {"video": 44, "render": 993}
+
+
 @pytest.mark.parametrize(
     ("key", "path"),
     [("~/.ssh/id", "{home}/.ssh/id"), ("keys/id", "{project}/keys/id"), ("/etc/key", "/etc/key")],
