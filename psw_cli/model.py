@@ -55,7 +55,8 @@ def names_of(ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
 def list_(settings: Settings) -> None:
     """Show which models the engine has.
 
-    Asks the engine; changes nothing. A model that is wished but not there comes with the next converge.
+    Asks the engine; changes nothing. A model that is wished but not there comes with the next converge. The digest says which model a
+    name stands for here; --json has it whole.
     """
     project = opened(settings)
     told, _check, _report = _look_after(project, settings, "model-list", {})
@@ -78,6 +79,10 @@ def pull(settings: Settings, names: tuple[str, ...]) -> None:
 
     A download that broke off goes on where it was. The models stand in services/ollama/defaults.yml from then on, so that every
     converge sees to it that they are there. Models that run in a cloud are refused. With -- --check it only says what would happen.
+
+    What a name stands for is up to its publisher, and may change between two downloads: the engine holds each part that comes against
+    what the publisher says today, and psw adds nothing to that. To hold a model to the one you have, write its whole digest into
+    services/ollama/defaults.yml, as in ollama_digests: {"qwen3:8b": "…"}. Another one is then a failure, and a download of it does not stay.
     """
     with alone(settings) as project:
         _models.wished(project)  # settings that cannot be changed are an error before gigabytes come

@@ -165,7 +165,10 @@ def check_room(name, needed, free):
 
 def check_digest(name, digest, pinned):
     """Refuse a model that is not the one that was pinned; tags can be moved upstream."""
-    if pinned and digest != pinned.replace("sha256:", ""):
+    wanted = str(pinned or "").replace("sha256:", "")
+    if wanted and wanted != digest and digest.startswith(wanted):
+        raise PswModuleError(f"{pinned} is only the beginning of a digest, so it holds {name} to nothing; the whole is {digest}")
+    if wanted and wanted != digest:
         raise PswModuleError(f"{name} has the digest {digest}, but {pinned} is pinned; what the tag means has changed upstream")
 
 

@@ -29,7 +29,7 @@ options:
     elements: str
     required: true
   digests:
-    description: Pinned digests, by name. A model whose digest differs is a failure; one that has just been downloaded is removed again.
+    description: Pinned digests, whole and by name. A model whose digest differs is a failure; one that has just been downloaded is removed again.
     type: dict
     default: {}
   state:

@@ -100,6 +100,20 @@ def test_a_pulled_model_is_there_and_stays_wished_and_again_nothing_changes(psw,
     assert engine.pulled == ["qwen3:8b", "tiny:latest"]
 
 
+def test_a_project_holds_a_model_to_the_digest_that_it_has(psw, psw_json, engine, own, project):
+    assert {each["name"]: each["digest"] for each in psw_json("model", "list")[1]["models"]} == {"llama3.2:3b": "cd" * 32}
+    settings = (project / "services/ollama/defaults.yml").read_text()
+
+    own(f"{settings}ollama_digests: {{'qwen3:8b': {'cd' * 32}}}\n")
+    answer = psw("model", "pull", "qwen3:8b")
+    assert answer.exit_code == 1
+    assert f"qwen3:8b has the digest {'ab' * 32}, but {'cd' * 32} is pinned" in answer.stderr
+    assert (engine.pulled, set(engine.models)) == (["qwen3:8b"], {"llama3.2:3b"})  # it came and did not stay
+
+    own(f"{settings}ollama_digests: {{'qwen3:8b': {'ab' * 32}}}\n")
+    assert psw("model", "pull", "qwen3:8b").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("name", "text"), [("gpt-oss:120b-cloud", "gpt-oss:120b-cloud runs in a cloud"), ("nope:1", "pull model manifest: file does not exist")]
 )

@@ -252,6 +252,14 @@ def test_a_tag_that_was_moved_upstream_is_noticed(engine, run):
     )
 
 
+def test_a_digest_that_was_copied_in_part_is_told_whole(engine, run):
+    engine.state["models"]["m:1"] = {"name": "m:1", "digest": "bb" * 32}
+    whole = f"sha256:bbbb is only the beginning of a digest, so it holds m:1 to nothing; the whole is {'bb' * 32}"
+
+    assert run(ollama_model, models=["m:1"], digests={"m:1": "sha256:bbbb"})["msg"] == whole
+    assert not run(ollama_model, models=["m:1"], digests={"m:1": "bb" * 32})["changed"]
+
+
 def test_the_name_of_a_stub_is_refused_before_anything_is_downloaded(engine, run):
     refusal = "m:cloud runs in a cloud: requests to it would leave the house, so psw does not use it"
     engine.state["pulls"] = [DONE]
