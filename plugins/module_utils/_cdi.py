@@ -57,3 +57,8 @@ def needs(text):
     mounts, nodes = _HOST_PATH.findall(text), _NODE.findall(text)
     versions = sorted({found.group(1) for found in map(_VERSION.search, mounts) if found})
     return sorted(set(mounts + nodes)), versions
+
+
+def absent(text, root="/"):
+    """Return the paths that a specification needs and that are not there: no container with the GPU starts without them."""
+    return [path for path in needs(text)[0] if not os.path.exists(os.path.join(root, path.lstrip("/")))]

@@ -72,11 +72,10 @@ def _answer(argv):
 def _specs(root, record):
     """Return what there is to know about CDI: the files, those of the paths they need that are missing, and what their reader makes of them."""
     specs = _cdi.read_specs(root)
-    wanted, _versions = _cdi.needs(specs.get(record["cdi_spec"], "")) if record.get("cdi_spec") else ([], [])
     listed = _answer(["nvidia-ctk", "cdi", "list"]) if root == "/" else None
     return {
         "specs": specs,
-        "absent": [path for path in wanted if not os.path.exists(os.path.join(root, path.lstrip("/")))],
+        "absent": _cdi.absent(specs.get(record.get("cdi_spec"), ""), root),
         "listed": listed.split() if listed is not None else None,
     }
 

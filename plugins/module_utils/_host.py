@@ -20,8 +20,11 @@ def _is_on(found):
     return found["ActiveState"] in ("active", "reloading", "activating")
 
 
-def _unit_steps(unit, found, *, comes):
-    """Return the steps for one unit; ``comes`` says that this run installs or writes something that may bring it."""
+def _unit_steps(unit, found, missing, *, comes):
+    """Return the steps for one unit.
+
+    ``missing`` is what it has provided once and is not there; ``comes`` says that this run installs or writes something that may bring the unit.
+    """
     name, masked = unit["name"], found["LoadState"] == "masked"
     if unit["state"] == "started" and found["LoadState"] == "not-found" and not comes:
         raise PswModuleError(f"unit {name} is to be started, and there is no such unit on this machine")
@@ -37,6 +40,8 @@ def _unit_steps(unit, found, *, comes):
             yield Step(verb, name, {}, state_diff(f"{name} (at boot)", "enabled" if enabled else "disabled", f"{verb}d"))
     if unit["state"] == "started" and not _is_on(found):
         yield Step("start", name, {}, state_diff(name, found["ActiveState"], "active"))
+    elif unit["state"] == "started" and missing:
+        yield Step("restart", name, {}, state_diff(name, f"active, without {', '.join(missing)}", "active"))
     if unit["state"] == "stopped" and _is_on(found):
         yield Step("stop", name, {}, state_diff(name, found["ActiveState"], "inactive"))
 
@@ -57,9 +62,10 @@ def plan_host(wish, facts):
     changed = {step.target for step in before + after}
     found = {unit["name"]: facts["services"].get(unit["name"], UNKNOWN) for unit in wish["units"]}
     comes = bool(packages) or any(path.startswith(_UNIT_FOLDERS) for path in changed)
-    units = [step for unit in wish["units"] for step in _unit_steps(unit, found[unit["name"]], comes=comes)]
+    missing = {unit["name"]: [path for path in unit.get("provides", []) if path in facts["missing"]] for unit in wish["units"]}
+    units = [step for unit in wish["units"] for step in _unit_steps(unit, found[unit["name"]], missing[unit["name"]], comes=comes)]
     restarts = _restarts(wish, changed, facts["pending"])
-    units = [step for step in units if step.op != "start" or step.target not in restarts]  # a restart starts as well
+    units = [step for step in units if step.op not in ("start", "restart") or step.target not in restarts]  # once is enough, and a restart starts as well
 
     steps = before + packages + after
     if any(path.startswith(_UNIT_FOLDERS) for path in changed) or any(state["NeedDaemonReload"] == "yes" for state in found.values()):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
 from ansible_collections.psw.ai.plugins.module_utils import _packages, _systemd
@@ -41,6 +42,7 @@ def gather(wish):
         "paths": files.look_at(wish["paths"]),
         "packages": _packages.parse_query(queried.out),
         "services": _systemd.parse_show(services, shown.out),
+        "missing": [path for unit in wish["units"] for path in unit.get("provides", []) if not os.path.exists(path)],
     }
 
 

@@ -11,23 +11,24 @@ from ansible_collections.psw.ai.plugins.module_utils._steps import Step, state_d
 _STARTS = ("start", "restart")
 
 
-def made_for(text):
-    """Say in a line what a specification describes; None is a file that is not there."""
+def made_for(text, absent=()):
+    """Say in a line what a specification describes, and what of that is not there; None is a file that is not there."""
     if text is None:
         return ""
     if not _cdi.is_whole(text):
         return f"no description of {_cdi.KIND}"
     versions = _cdi.needs(text)[1]
-    return f"{_cdi.KIND} with driver {', '.join(versions)}" if versions else f"{_cdi.KIND} without a driver"
+    described = f"{_cdi.KIND} with driver {', '.join(versions)}" if versions else f"{_cdi.KIND} without a driver"
+    return f"{described}, and without {', '.join(absent)}" if absent else described
 
 
-def plan(text, path, unit, version, steps):
-    """Return the step that has the unit describe the GPU anew, when its specification is missing or is of another driver.
+def plan(found, path, unit, version, steps):
+    """Return the step that has the unit describe the GPU anew, when its specification, as made_for() tells it, is not what it should be.
 
-    A unit that ran at boot stays active whatever becomes of its file. One that starts anyway, for another reason, describes the GPU by that.
+    A unit that ran at boot stays active whatever becomes of its file, and of the device nodes that it made. One that starts anyway, for
+    another reason, describes the GPU by that.
     """
     wanted = f"{_cdi.KIND} with driver {version}"
-    found = made_for(text)
     if found == wanted or any(step.op in _STARTS and step.target == unit for step in steps):
         return []
     return [Step("restart", unit, {}, state_diff(path, found, wanted))]

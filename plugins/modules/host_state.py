@@ -80,6 +80,11 @@ options:
       enabled: {description: Whether it starts at boot., type: bool}
       state: {description: Whether it runs now., type: str, choices: [started, stopped]}
       masked: {description: Whether nothing may start it., type: bool}
+      provides:
+        description: Paths that are there once it has started. One that is missing later has the unit restarted, although it is active.
+        type: list
+        elements: path
+        default: []
 """
 
 EXAMPLES = r"""
@@ -129,6 +134,7 @@ SPEC = {
             "enabled": {"type": "bool"},
             "state": {"type": "str", "choices": ["started", "stopped"]},
             "masked": {"type": "bool"},
+            "provides": {"type": "list", "elements": "path", "default": []},
         }
     ),
 }

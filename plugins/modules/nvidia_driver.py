@@ -117,10 +117,16 @@ options:
       enabled: {description: Whether it starts at boot., type: bool}
       state: {description: Whether it runs now., type: str, choices: [started, stopped]}
       masked: {description: Whether nothing may start it., type: bool}
+      provides:
+        description: Paths that are there once it has started. One that is missing later has the unit restarted, although it is active.
+        type: list
+        elements: path
+        default: []
   cdi:
     description:
       - The description of the GPU that podman reads, to be held against O(version). Nothing is looked at when this is left out.
-      - One that is missing, is damaged or was made for another version is made anew, by restarting the unit that makes it and nothing else.
+      - One that is missing, is damaged, was made for another version or names device nodes or files that are not there is made anew,
+        by restarting the unit that makes it and nothing else.
     type: dict
     suboptions:
       spec: {description: Path of the file., type: path, required: true}
@@ -178,7 +184,7 @@ reboot_reason:
 import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _nvidia, _nvidia_cdi, _nvidia_change, _nvidia_job, _nvidia_refusals
+from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _cdi, _nvidia, _nvidia_cdi, _nvidia_change, _nvidia_job, _nvidia_refusals
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._file_options import files_option, list_of
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
@@ -206,6 +212,7 @@ SPEC = {
             "enabled": {"type": "bool"},
             "state": {"type": "str", "choices": ["started", "stopped"]},
             "masked": {"type": "bool"},
+            "provides": {"type": "list", "elements": "path", "default": []},
         }
     ),
     "cdi": {"type": "dict", "options": {"spec": {"type": "path", "required": True}, "unit": {"type": "str", "required": True}}},
@@ -223,7 +230,8 @@ def converge(module):
     steps = plan_host(wish, gather(wish))
     if params["cdi"]:
         spec, unit = params["cdi"]["spec"], params["cdi"]["unit"]
-        steps += _nvidia_cdi.plan(read_text(spec), spec, unit, params["version"], steps)
+        text = read_text(spec)
+        steps += _nvidia_cdi.plan(_nvidia_cdi.made_for(text, _cdi.absent(text or "")), spec, unit, params["version"], steps)
     changed = bool(keys or steps or any(todo.values()))
     change = ""
     if changed and params["kernel_modules"] != _nvidia.NO_MODULES:

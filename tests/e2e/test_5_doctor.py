@@ -16,7 +16,7 @@ from .conftest import Machines
 
 pytestmark = pytest.mark.e2e
 LIMIT = 10
-AMD = "doctor-amd"
+OTHERS = "doctor-others"
 VERSION, OTHER = "580.159.04", "580.159.03"
 LOAD = f'curl -sf http://127.0.0.1:11434/api/generate -d \'{{"model": "{MODEL}"}}\''
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
@@ -55,7 +55,16 @@ FAULTS = {
     "the target's CDI spec is stale": ("target", f"sed -i s/{VERSION}/{OTHER}/ /etc/cdi/nvidia.yaml", "cdi_stale", None),
     "another CDI spec shadows the target's": ("target", "mkdir -p /run/cdi && cp /etc/cdi/nvidia.yaml /run/cdi/", "cdi_shadowed", None),
     "the card moved to another address": ("node", moved(CARD, ELSEWHERE), "card_moved", moved(ELSEWHERE, CARD)),
+    "the card is without a driver": ("node", f"/usr/lib/psw-lab/kernel/gpus unbind {CARD}", "driver_not_bound", None),
     "the card is gone": ("node", f"mv {BUS}/{CARD} /run/", "card_gone", f"mv /run/{CARD} {BUS}/"),
+}
+# fault of a card whose driver is the kernel's own: (what breaks it, what is found); setup-gpu heals each
+DRM_CARD = "0000:03:00.0"
+_DRIVER = f"driver=$(basename $(readlink /sys/bus/pci/devices/{DRM_CARD}/driver))"
+DRM_FAULTS = {
+    "the driver was unloaded": (f"{_DRIVER} && modprobe -r $driver", "driver_not_bound"),
+    "the card was taken away from its driver": (f"/usr/lib/psw-lab/kernel/gpus unbind {DRM_CARD}", "driver_not_bound"),
+    "the render node was removed": (f"rm $(readlink -f /dev/dri/by-path/pci-{DRM_CARD}-render)", "device_missing"),
 }
 
 
@@ -70,15 +79,15 @@ def healthy(project):
     return project
 
 
-@pytest.fixture
-def amd():
-    """A project whose node has an AMD card that is set up, in a lab of its own, and a shell on that node."""
-    down(AMD)  # what a killed run may have left
-    project = LabProject(up(AMD, "rx_7900_xtx"))
+@pytest.fixture(scope="module", params=["rx_7900_xtx", "arc_b580"], ids=["amd", "intel"])
+def drm(request):
+    """A project whose node has an AMD or Intel card that is set up, in a lab of its own, and a shell on that node."""
+    down(OTHERS)  # what a killed run may have left
+    project = LabProject(up(OTHERS, request.param))
     project.make()
     project.run("node", "setup-gpu", NODE)
     yield project, Machines(project).node
-    down(AMD)
+    down(OTHERS)
 
 
 def asked(project):
@@ -132,6 +141,15 @@ def test_the_doctor_changes_nothing(healthy, machines):
     machines.node("systemctl restart psw-nvidia")
 
 
+@pytest.mark.parametrize("gone", ["/dev/nvidia-uvm", "/dev/nvidia0", "/dev/nvidia0 /dev/nvidiactl /dev/nvidia-uvm"])
+def test_missing_device_nodes_are_shown_and_healed_by_setup_too(healthy, machines, gone):
+    machines.node(f"rm {gone}")
+    assert healthy.json("node", "setup-gpu", NODE, "--check")["changed"] == 1
+    assert healthy.json("node", "setup-gpu", NODE)["changed"] == 1
+    assert asked(healthy)[:2] == (0, [])
+    assert healthy.json("node", "setup-gpu", NODE)["changed"] == 0
+
+
 def test_a_target_that_does_not_answer_does_not_hide_what_is_wrong_on_its_node(healthy, machines):
     inside = "pct exec $(pct list | awk '/psw-ai/ {print $1}') -- sh -c"
     machines.node("rm /dev/nvidia-uvm")
@@ -144,8 +162,33 @@ def test_a_target_that_does_not_answer_does_not_hide_what_is_wrong_on_its_node(h
         machines.node("systemctl restart psw-nvidia")
 
 
-def test_a_renumbered_render_group_is_named_until_nodes_and_record_follow(amd):
-    project, shell = amd
+@pytest.mark.parametrize("fault", DRM_FAULTS)
+def test_what_is_wrong_with_a_card_of_the_kernels_own_drivers_is_named_shown_and_healed_by_setup(drm, fault):
+    project, shell = drm
+    breaks, expected = DRM_FAULTS[fault]
+    shell(breaks)
+    status, findings, took = asked(project)
+    assert (status, [found["id"] for found in findings]) == (1, [expected])
+    assert took < limit()
+    assert project.json("node", "setup-gpu", NODE, "--check")["changed"] == 1
+    heal(project, findings[0]["heal"])
+    assert asked(project)[:2] == (0, [])
+    assert project.json("node", "setup-gpu", NODE)["changed"] == 0
+
+
+def test_a_compute_node_that_was_removed_is_named_and_healed_as_it_says(drm):
+    project, shell = drm
+    if shell("test -e /dev/kfd", check=False).returncode:
+        pytest.skip("Intel's drivers have none")
+    shell("rm /dev/kfd")
+    status, findings, _took = asked(project)
+    assert (status, [found["id"] for found in findings]) == (1, ["device_missing"])
+    heal(project, findings[0]["heal"])
+    assert asked(project)[:2] == (0, [])
+
+
+def test_a_renumbered_render_group_is_named_until_nodes_and_record_follow(drm):
+    project, shell = drm
     assert asked(project)[:2] == (0, [])
 
     shell("groupmod --gid 1234 render")
@@ -153,7 +196,7 @@ def test_a_renumbered_render_group_is_named_until_nodes_and_record_follow(amd):
     assert (status, [found["id"] for found in findings]) == (1, ["device_gid", "group_changed"])
     assert took < limit()
 
-    shell("chgrp render /dev/kfd /dev/dri/renderD128")  # as udev does at a boot
+    shell("chgrp render $(ls -d /dev/kfd /dev/dri/renderD*)")  # as udev does at a boot
     assert [found["id"] for found in asked(project)[1]] == ["group_changed"]
 
     heal(project, findings[1]["heal"])

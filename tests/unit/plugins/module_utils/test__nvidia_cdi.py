@@ -4,7 +4,7 @@
 """When podman's description of the GPU is made anew."""
 
 import pytest
-from ansible_collections.psw.ai.plugins.module_utils._nvidia_cdi import plan
+from ansible_collections.psw.ai.plugins.module_utils._nvidia_cdi import made_for, plan
 from ansible_collections.psw.ai.plugins.module_utils._steps import Step
 
 VERSION, UNIT, PATH = "580.159.04", "psw-nvidia-cdi.service", "/etc/cdi/nvidia.yaml"
@@ -30,19 +30,26 @@ def spec(version):
     ids=["deleted", "emptied", "cut off", "of another driver", "without a driver"],
 )
 def test_a_description_that_does_not_fit_is_shown_and_made_anew_by_its_unit_alone(text, before):
-    (step,) = plan(text, PATH, UNIT, VERSION, [])
+    (step,) = plan(made_for(text), PATH, UNIT, VERSION, [])
     assert (step.op, step.target) == ("restart", UNIT)
     assert step.diff == {"before": before, "after": f"nvidia.com/gpu with driver {VERSION}\n", "before_header": PATH, "after_header": PATH}
 
 
 def test_one_that_fits_is_left_alone():
-    assert plan(spec(VERSION), PATH, UNIT, VERSION, []) == []
+    assert plan(made_for(spec(VERSION)), PATH, UNIT, VERSION, []) == []
+
+
+def test_one_that_names_what_is_not_there_is_made_anew_with_it():
+    (step,) = plan(made_for(spec(VERSION), ["/dev/nvidia-uvm", "/dev/nvidia0"]), PATH, UNIT, VERSION, [])
+    assert (step.op, step.target) == ("restart", UNIT)
+    assert step.diff["before"] == f"nvidia.com/gpu with driver {VERSION}, and without /dev/nvidia-uvm, /dev/nvidia0\n"
+    assert step.diff["after"] == f"nvidia.com/gpu with driver {VERSION}\n"
 
 
 @pytest.mark.parametrize("verb", ["start", "restart"])
 def test_a_unit_that_starts_anyway_does_not_start_twice(verb):
-    assert plan(None, PATH, UNIT, VERSION, [Step(verb, UNIT)]) == []
+    assert plan("", PATH, UNIT, VERSION, [Step(verb, UNIT)]) == []
 
 
 def test_another_unit_that_starts_makes_no_description():
-    assert len(plan(None, PATH, UNIT, VERSION, [Step("start", "nvidia-persistenced.service"), Step("enable", UNIT)])) == 1
+    assert len(plan("", PATH, UNIT, VERSION, [Step("start", "nvidia-persistenced.service"), Step("enable", UNIT)])) == 1

@@ -31,6 +31,7 @@ def facts(paths=(), services=(), **changes):
     there = {wished["path"]: dict(wished) for wished in PATHS if wished["kind"] != "absent"}
     return {
         "pending": [],
+        "missing": [],
         "packages": {"x": "1.0"},
         "paths": {**there, **dict(paths)},
         "services": {"x.service": {**RUNS, **dict(services)}},
@@ -85,6 +86,11 @@ def test_what_apt_reads_comes_before_packages_and_the_rest_after():
         (unit(masked=True, state="stopped"), facts(), ["mask x.service", "stop x.service"]),
         (unit(masked=True), facts(services={"LoadState": "masked", "UnitFileState": "masked"}), []),
         (unit(masked=False), facts(services={"LoadState": "masked", "UnitFileState": "masked"}), ["unmask x.service"]),
+        (unit(state="started", provides=["/dev/x", "/dev/y"]), facts(missing=["/dev/z"]), []),
+        (unit(state="started", provides=["/dev/x", "/dev/y"]), facts(missing=["/dev/y"]), ["restart x.service"]),
+        (unit(state="started", provides=["/dev/x"]), facts(missing=["/dev/x"], pending=["x.service"]), ["restart x.service"]),
+        (unit(state="started", provides=["/dev/x"]), facts(missing=["/dev/x"], services={"ActiveState": "failed"}), ["start x.service"]),
+        (unit(provides=["/dev/x"]), facts(missing=["/dev/x"]), []),
     ],
 )
 def test_steps(wished, found, expected):
@@ -94,6 +100,11 @@ def test_steps(wished, found, expected):
 def test_a_restart_is_noted_first_and_cleared_last():
     plan = plan_host(wish(), facts(paths={SETTINGS: dict(PATHS[0], content="a = 2\n")}))
     assert (plan[0].args, plan[-1].args) == ({"units": ["x.service"]}, {"units": []})
+
+
+def test_what_a_unit_no_longer_provides_is_shown():
+    (step,) = plan_host(unit(state="started", provides=["/dev/x", "/dev/y"]), facts(missing=["/dev/x", "/dev/y"]))
+    assert (step.diff["before"], step.diff["after"]) == ("active, without /dev/x, /dev/y\n", "active\n")
 
 
 def test_a_stopped_unit_is_not_restarted():
