@@ -35,7 +35,7 @@ options:
   vram_floor_mib:
     description:
       - The least memory a GPU must have.
-      - Cards sold as 8 GB report between 8176 and 8192 MiB, less a reserve of the driver.
+      - Cards sold as 8 GB report between 8176 and 8192 MiB. ECC, switched on, takes a sixteenth; a Tesla P4 is delivered with it and reports 7680 MiB.
     type: int
     default: 7680
   backend:
