@@ -2,6 +2,7 @@
 """What the apps' units promise, read from the rendered text."""
 
 import ipaddress
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -69,6 +70,14 @@ def test_a_users_setting_cannot_take_back_a_promise(role, name, variable):
 
     assert mine[variable] != "mine"
     assert mine["MY_OWN"] == "kept"
+
+
+def test_the_guides_way_to_keep_a_setting_of_open_webui_reaches_its_environment(role):
+    guide = (REPO / "docs/project.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"# services/openwebui/defaults.yml\n(.*?)```", guide, re.DOTALL)
+    given = yaml.safe_load(example)["openwebui_environment"]
+    assert set(given) == {"DEFAULT_LOCALE", "DEFAULT_MODELS"}
+    assert role("openwebui", openwebui_environment=given).environment(OPENWEBUI).items() >= given.items()
 
 
 @pytest.mark.parametrize(("name", "ports"), [("openwebui", []), ("postgres", []), ("ollama", ["11434:11434"]), ("caddy", ["80:80", "443:443", "443:443/udp"])])
