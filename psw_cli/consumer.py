@@ -97,11 +97,11 @@ def add(settings: Settings, name: str, role: str) -> None:
 def remove(settings: Settings, name: str) -> None:
     """Take the key away from a program of yours.
 
-    Its user in Open WebUI goes too, and so does the key in secrets/apps.yml.
+    Its user in Open WebUI goes too, and so does the key in secrets/apps.yml. With -- --check it only says what would happen.
     """
     with alone(settings) as project:
-        _consumers.remove(project, name)
-        wishes = {"psw_key_state": "absent", "psw_key_only": [name], "psw_key_consumers": [_consumers.own(name)]}
+        _consumers.remove(project, name, check=True)  # a name that is unknown is an error before anything is done
+        check = False
         try:
             keyholders(project)
         except Failure as failure:
@@ -109,9 +109,23 @@ def remove(settings: Settings, name: str) -> None:
                 raise
             text = f"removed {name}; it had no key yet"
         else:
-            look_after(project, settings, "consumer-remove", wishes)
-            text = f"removed {name}: its key gets 401 from now on"
+            check = _revoke(project, settings, name)
+            text = f"would remove {name} and its key" if check else f"removed {name}: its key gets 401 from now on"
+        _consumers.remove(project, name, check=check)  # last, so that the same command goes on where a run ended early
     result(settings, {"changed": True, "consumer": name}, text)
+
+
+def _revoke(project: Project, settings: Settings, name: str) -> bool:
+    """Take the key from a program; say whether the run only looked. Where it failed, nobody may think that the key is dead."""
+    again = f"the key of {name} may still open the API; when this is mended: psw consumer remove {name}"
+    try:
+        told, report = look_after(project, settings, "consumer-remove", {"psw_key_state": "absent", "psw_key_only": [name]})
+    except Failure as failure:
+        failure.hint = "\n  ".join(filter(None, (failure.hint, again)))
+        raise
+    if not any(item["consumer"] == name and item["status"] == "removed" for item in told["psw_keys"]):
+        raise Failure("left_undone", f"Open WebUI was not asked to remove {name}", again, exits.FAILED, report)
+    return bool(told["psw_check"])
 
 
 @click.command("list", cls=Verb)

@@ -86,10 +86,11 @@ def add(project: Project, catalog: Catalog, name: str, role: str) -> bool:
     return True
 
 
-def remove(project: Project, name: str) -> None:
-    """Take one of the user's programs out of ``psw.yml``."""
+def remove(project: Project, name: str, *, check: bool = False) -> None:
+    """Take one of the user's programs out of ``psw.yml``; a name that is none of them is an error. With ``check`` nothing is written."""
     wishes = project.wishes["consumers"]
     if name not in wishes:
         hint = "" if wishes else "there is none; an app's key goes with the app: psw app remove"
         raise ProjectError(f"{shown(project.path / 'psw.yml')}: {unknown('consumer', name, wishes)}", hint)
-    project.edit(lambda tree: _edit.remove_entry(tree, "consumers", name))
+    if not check:
+        project.edit(lambda tree: _edit.remove_entry(tree, "consumers", name))

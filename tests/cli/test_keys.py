@@ -19,9 +19,10 @@ file = pathlib.Path(__file__).with_name("keys.json")
 live = json.loads(file.read_text())
 program = sys.stdin.read()
 request = re.search(r"^request = (.*)$", program, re.MULTILINE)
-answers = []
+answers, asked = [], {{"check": False}}
 for wanted in json.loads(ast.literal_eval(request[1]))["consumers"] if request else []:
-    state, email, valid = json.loads(ast.literal_eval(request[1]))["state"], wanted["email"], live.get(wanted["email"]) == wanted["key"] != None
+    asked, email, valid = json.loads(ast.literal_eval(request[1])), wanted["email"], live.get(wanted["email"]) == wanted["key"] != None
+    state = asked["state"]
     answer = {{"consumer": wanted["consumer"], "status": "valid" if valid else "drift", "changed": False, "before": {{}}, "after": {{}}}}
     if state == "rotated" or (state == "present" and not valid):
         live[email] = answer["key"] = f"sk-{{uuid.uuid4().hex}}"
@@ -34,7 +35,8 @@ for wanted in json.loads(ast.literal_eval(request[1]))["consumers"] if request e
         answer.pop("key", None)
         answer.update(status="failed", changed=False, error="Open WebUI's ORM broke off")
     answers.append(answer)
-file.write_text(json.dumps(live))
+if not asked["check"]:
+    file.write_text(json.dumps(live))
 if not request and "broken usage" in live:
     sys.exit("no database")
 usage = {{email: {{"created_at": 0, "last_used_at": None, "requests": 3, "tokens": 42}} for email in live}}
@@ -127,6 +129,35 @@ def test_a_program_that_goes_leaves_nothing_behind(psw, house, live):
     assert answer.stdout == "removed my-script: its key gets 401 from now on\n"
     assert (live(), stored(house)) == ({}, {})
     assert "consumers: {}\n" in (house / "psw.yml").read_text()
+
+
+@pytest.mark.parametrize("trouble", [("ansible_connection: local", "ansible_port: 1", 4), ("/usr/bin/python3", "/nowhere/python3", 1)])
+def test_a_program_whose_key_could_not_be_taken_away_is_kept_in_mind_until_it_can_be(psw, house, live, edit, trouble):
+    setting, wrong, code = trouble
+    psw("consumer", "add", "leaked")
+    edit("host_vars/psw-core.yml", setting, wrong)
+
+    answer = psw("consumer", "remove", "leaked")
+
+    assert answer.exit_code == code, answer.stderr
+    assert "the key of leaked may still open the API; when this is mended: psw consumer remove leaked" in answer.stderr
+    assert "  leaked: {}\n" in (house / "psw.yml").read_text()
+    assert live()["psw-leaked@psw.local"] == stored(house)["leaked"]["leaked_openwebui_service_key"]
+    edit("host_vars/psw-core.yml", wrong, setting)
+    assert psw("consumer", "remove", "leaked").stdout == "removed leaked: its key gets 401 from now on\n"
+    assert (live(), stored(house), "leaked" in (house / "psw.yml").read_text()) == ({}, {}, False)
+
+
+def test_a_program_that_a_run_left_out_or_only_looked_at_keeps_its_key_and_its_place(psw, house, live):
+    psw("consumer", "add", "leaked")
+
+    left_out = psw("consumer", "remove", "leaked", "--", "--limit", "psw-ai")
+    looked_at = psw("consumer", "remove", "leaked", "--", "--check")
+
+    assert (left_out.exit_code, "Open WebUI was not asked to remove leaked" in left_out.stderr) == (1, True)
+    assert (looked_at.exit_code, looked_at.stdout) == (0, "would remove leaked and its key\n")
+    assert live()["psw-leaked@psw.local"] == stored(house)["leaked"]["leaked_openwebui_service_key"]
+    assert "  leaked: {}\n" in (house / "psw.yml").read_text()
 
 
 def test_new_keys_come_one_by_one_or_all_at_once(psw, house, live):
