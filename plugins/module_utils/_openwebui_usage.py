@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import io
 import json
 import os
+import zipfile
 
 MARK = "psw-answer:"
+EARLIER = 50  # files of the audit log that are read besides the current one, each of 10 MB and some 20000 lines
 DATA = "/app/backend/data"  # as in _openwebui_glance.py
 TIMES = 'SELECT u.email, k.created_at, u.last_active_at, u.created_at FROM "user" u JOIN api_key k ON k.user_id = u.id'
 
@@ -47,13 +50,29 @@ def logged(lines):
     return found
 
 
+def audit_files(current):
+    """Return the files of the audit log that are counted, in order of their age: Open WebUI zips each that it has filled, and removes none."""
+    stem, ending = os.path.splitext(current)
+    earlier = set(glob.glob(f"{glob.escape(stem)}.*{ending}"))
+    zips = {file for file in glob.glob(f"{glob.escape(stem)}.*{ending}.zip") if file[: -len(".zip")] not in earlier}  # else it is not finished yet
+    return [*sorted(earlier | zips)[-EARLIER:], current]
+
+
+def lines_of(file):
+    """Yield the lines of a file of the audit log, also of one that is zipped; one that went meanwhile or is broken has none."""
+    with contextlib.suppress(OSError, zipfile.BadZipFile), contextlib.ExitStack() as opened:
+        if file.endswith(".zip"):
+            packed = opened.enter_context(zipfile.ZipFile(file))
+            stream = io.TextIOWrapper(opened.enter_context(packed.open(packed.namelist()[0])), encoding="utf-8", errors="replace")
+        else:
+            stream = opened.enter_context(open(file, encoding="utf-8", errors="replace"))
+        yield from stream
+
+
 def audit_log(environment):
     """Yield the lines of the audit log, those of its older files first."""
-    current = environment.get("AUDIT_LOGS_FILE_PATH") or f"{environment.get('DATA_DIR') or DATA}/audit.log"
-    stem, ending = os.path.splitext(current)
-    for file in [*sorted(glob.glob(f"{glob.escape(stem)}.*{ending}")), current]:
-        with contextlib.suppress(OSError), open(file, encoding="utf-8", errors="replace") as stream:
-            yield from stream
+    for file in audit_files(environment.get("AUDIT_LOGS_FILE_PATH") or f"{environment.get('DATA_DIR') or DATA}/audit.log"):
+        yield from lines_of(file)
 
 
 def main(database):

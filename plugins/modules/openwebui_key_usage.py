@@ -37,7 +37,7 @@ usage:
   description:
     - What is known of each account that has a key, by its address.
     - C(created_at) and C(last_used_at) (V(null) for never) are seconds since 1970.
-    - C(requests) and C(tokens) count what the audit log still holds.
+    - C(requests) and C(tokens) count what the current file of the audit log and the newest 50 before it hold, zipped or not.
   returned: always
   type: dict
 """

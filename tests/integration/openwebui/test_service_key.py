@@ -452,6 +452,17 @@ def test_usage_tells_of_each_key_when_it_was_made_and_how_often_it_was_used(webu
     assert key not in json.dumps(usage(webui))
 
 
+def test_what_an_audit_log_held_before_it_was_full_is_counted_too(start_server, keys, usage):
+    server = start_server(PINNED, AUDIT_LOG_FILE_ROTATION_SIZE="1 KB")
+    key = keys(server, ("busy", {}))["busy"]["key"]
+
+    for _ in range(9):
+        server.get("/api/chat/completions", key, {"model": "none", "messages": []})
+
+    assert len(list(Path(server.env["DATA_DIR"]).glob("audit.*.log.zip"))) > 1
+    assert usage(server)["psw-busy@psw.local"]["requests"] == 9
+
+
 def test_two_runs_at_once_take_turns_and_the_second_sees_what_the_first_did(webui, podman):
     podman(webui)
     task = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "psw.ai.openwebui_service_key", "-a", json.dumps({"consumer": "twice"})]

@@ -3,6 +3,7 @@
 
 import json
 import sqlite3
+import zipfile
 
 from ansible_collections.psw.ai.plugins.module_utils import _openwebui_usage as usage
 
@@ -23,3 +24,48 @@ def test_a_release_that_keeps_the_key_in_the_account_does_not_know_its_age():
     connection.commit()
 
     assert usage.times(connection) == {"used": {"created_at": None, "last_used_at": 20}, "unused": {"created_at": None, "last_used_at": None}}
+
+
+def filled(folder, name, *, zipped):
+    """Make a file of the audit log as Open WebUI's logger does when one is full: renamed by its date, zipped beside itself, then removed."""
+    file = folder / name
+    file.write_text(json.dumps({**CALL, "request_uri": f"http://chat/api/chat/completions?{name}"}) + "\n")
+    if zipped:
+        with zipfile.ZipFile(f"{file}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(file, name)
+        file.unlink()
+
+
+def counted(folder):
+    return usage.logged(usage.audit_log({"DATA_DIR": str(folder)}))
+
+
+def test_what_is_in_zipped_files_of_the_log_is_counted_too(tmp_path):
+    filled(tmp_path, "audit.2026-11-01_10-00-00_000000.log", zipped=True)
+    filled(tmp_path, "audit.2026-11-02_10-00-00_000000.log", zipped=False)
+    filled(tmp_path, "audit.log", zipped=False)
+
+    assert counted(tmp_path) == {"one": {"requests": 3, "tokens": 0}}
+
+
+def test_a_file_that_is_being_zipped_counts_once(tmp_path):
+    filled(tmp_path, "audit.2026-11-01_10-00-00_000000.log", zipped=True)
+    filled(tmp_path, "audit.2026-11-01_10-00-00_000000.log", zipped=False)
+
+    assert counted(tmp_path) == {"one": {"requests": 1, "tokens": 0}}
+
+
+def test_a_zip_that_a_full_disk_broke_off_is_passed_over(tmp_path):
+    (tmp_path / "audit.2026-11-01_10-00-00_000000.log.zip").write_bytes(b"PK")
+    filled(tmp_path, "audit.log", zipped=False)
+
+    assert counted(tmp_path) == {"one": {"requests": 1, "tokens": 0}}
+
+
+def test_of_many_files_the_newest_are_counted(tmp_path):
+    for number in range(60):
+        filled(tmp_path, f"audit.2026-11-01_10-{number:02}-00_000000.log", zipped=True)
+    filled(tmp_path, "audit.log", zipped=False)
+
+    assert counted(tmp_path) == {"one": {"requests": 51, "tokens": 0}}
+    assert usage.audit_files(str(tmp_path / "audit.log"))[0].endswith("audit.2026-11-01_10-10-00_000000.log.zip")
