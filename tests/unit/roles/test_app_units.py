@@ -122,11 +122,21 @@ def test_nobody_can_sign_up(role):
     assert (found["ENABLE_SIGNUP"], found["ENABLE_INITIAL_ADMIN_SIGNUP"], found["ENABLE_PERSISTENT_CONFIG"]) == ("false", "false", "false")
 
 
-def test_a_key_opens_two_endpoints(role):
-    found = role("openwebui").environment(OPENWEBUI)
+def test_a_key_opens_two_endpoints_to_members_of_the_service_group_and_nothing_else(role):
+    confinement = role("openwebui").value("__openwebui_confinement")
 
-    assert found["ENABLE_API_KEYS_ENDPOINT_RESTRICTIONS"] == "true"
-    assert found["API_KEYS_ALLOWED_ENDPOINTS"] == "/api/models,/api/chat/completions"
+    assert confinement == {
+        "ENABLE_API_KEYS": "true",
+        "ENABLE_API_KEYS_ENDPOINT_RESTRICTIONS": "true",
+        "API_KEYS_ALLOWED_ENDPOINTS": "/api/models,/api/chat/completions",
+        "USER_PERMISSIONS_FEATURES_API_KEYS": "false",
+        "BYPASS_MODEL_ACCESS_CONTROL": "true",
+        "OAUTH_MERGE_ACCOUNTS_BY_EMAIL": "false",
+        "OAUTH_BLOCKED_GROUPS": '["psw-service"]',
+        "AUDIT_LOG_LEVEL": "METADATA",
+        "AUDIT_EXCLUDED_PATHS": "/chats,/folders",
+    }
+    assert confinement.items() <= role("openwebui").environment(OPENWEBUI).items()
 
 
 @pytest.mark.parametrize(("usable_mib", "given", "kind"), [(12288, {}, "f16"), (8192, {}, "q8_0"), (8192, {"ollama_kv_cache": "q4_0"}, "q4_0")])
