@@ -27,6 +27,10 @@ PACKAGES = (
 _TOOLKIT = re.compile(r"^(lib)?nvidia-container")
 _DRIVER = re.compile(r"^(libcuda1|nvidia-kernel-.*dkms|nvidia-.*-kernel-dkms|nvidia-open.*|nvidia-driver.*)$")  # the rest are helpers
 _QUERY = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status} ${Version}\\n", *PACKAGES]
+# Packages by which kernels to come arrive, one per series, and what brings their headers. Proxmox's default follows one series alone.
+_SERIES = re.compile(r"^proxmox-kernel-(\d+\.\d+)$")
+_DEBIANS = ("linux-image-amd64", "linux-headers-amd64")
+_KERNELS = ("proxmox-kernel-*", "proxmox-headers-*", *_DEBIANS)
 
 
 def of_a_driver(package):
@@ -55,6 +59,15 @@ def flavour_of(licence):
     return "open" if "GPL" in licence else "proprietary"
 
 
+def headers_to_follow(installed, kernel):
+    """Return the packages that are missing to bring the headers of each kernel to come; Debian's kernels count where one of them runs."""
+    wanted = [f"proxmox-headers-{found.group(1)}" for found in map(_SERIES.match, sorted(installed)) if found]
+    image, headers = _DEBIANS
+    if image in installed and not kernel.endswith("-pve"):
+        wanted.append(headers)
+    return [name for name in wanted if name not in installed]
+
+
 def look(root="/"):
     """Return what is installed: userspace version, modules per kernel, what is loaded, and what the kernel's own driver holds."""
 
@@ -69,11 +82,12 @@ def look(root="/"):
     except OSError:
         kernels = []
     questions = [["modinfo", "-k", name, "-F", field, "nvidia"] for name in kernels for field in ("version", "license")]
-    packages, *said = run_together(_QUERY, *questions)
+    packages, *said = run_together([*_QUERY, *_KERNELS], *questions)
     answers = [done.out.strip() or None for done in said]
     loaded, flavour = parse_loaded(read_text(at("proc/driver/nvidia/version")))
     library = os.path.realpath(at(LIBRARY))
-    driver_packages = sorted(filter(of_a_driver, parse_query(packages.out)))
+    installed = parse_query(packages.out)
+    driver_packages = sorted(filter(of_a_driver, installed))
     return {
         "kernel": kernel,
         "userspace": library_version(library) if os.path.exists(library) else None,
@@ -81,6 +95,7 @@ def look(root="/"):
         "packages": driver_packages,
         "modules": {name: {"version": answers[2 * n], "flavour": flavour_of(answers[2 * n + 1])} for n, name in enumerate(kernels)},
         "headers": [name for name in kernels if os.path.isdir(at(os.path.join("lib/modules", name, "build")))],
+        "headers_to_follow": headers_to_follow(installed, kernel or ""),
         "loaded": loaded,
         "loaded_flavour": flavour,
         "held": _held(at("sys/bus/pci/drivers")),

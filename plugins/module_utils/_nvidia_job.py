@@ -12,17 +12,23 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 from ansible_collections.psw.ai.plugins.module_utils._file_options import path_wishes
 from ansible_collections.psw.ai.plugins.module_utils._host_state import perform
 
+DEFAULT_HEADERS = "proxmox-default-headers"  # in every release's repository, so lists without it lack that repository
 _PACKAGES = ("wish for package", "install")
 _AFTER_DRIVER = ("remove", "note", "reload", "start", "stop", "restart", "enable", "disable", "mask", "unmask")
 _ONLY_WHEN_LOADED = ("start", "stop", "restart")
 
 
+def _headers(found):
+    """Return the packages with headers of kernels that are there and to come; a series that is not offered any more brings no kernels."""
+    lacking = [kernel for kernel in found["modules"] if kernel.endswith("-pve") and kernel not in found["headers"]]
+    gone = _packages.unknown(found["headers_to_follow"], DEFAULT_HEADERS)[0]
+    return [f"proxmox-headers-{kernel}" for kernel in lacking] + [name for name in found["headers_to_follow"] if name not in gone]
+
+
 def host_wish(params, found):
     """Return what is wished for beside the driver, in the form that plan_host reads."""
-    lacking = [kernel for kernel in found["modules"] if kernel.endswith("-pve") and kernel not in found["headers"]]
-    headers = [f"proxmox-headers-{kernel}" for kernel in lacking] if params["headers"] else []
     return {
-        "packages": params["packages"] + headers,
+        "packages": params["packages"] + (_headers(found) if params["headers"] else []),
         "recommends": False,
         "paths": path_wishes({"directories": [], "files": params["files"]}) + [files.wish("absent", path) for path in params["absent"]],
         "restarts": {entry["path"]: entry["restart"] for entry in params["files"]},

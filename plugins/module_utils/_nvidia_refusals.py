@@ -11,9 +11,9 @@ from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidi
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._nvidia import NO_MODULES, REPOSITORY
+from ansible_collections.psw.ai.plugins.module_utils._nvidia_job import DEFAULT_HEADERS
 
 _HEADERS = "proxmox-headers-"
-_SIGN = "proxmox-default-headers"  # in every release's repository, so lists without it lack that repository
 
 
 def refuse_other_driver(found, version):
@@ -80,7 +80,7 @@ def refuse_headers(kernel, lacking, trouble, way_out):
     if not lacking:
         return
     kernels = [name[len(_HEADERS) :] for name in lacking if name.startswith(_HEADERS)]
-    names = f"{_SIGN}, which brings the headers of the next kernel"
+    names = f"{DEFAULT_HEADERS}, which brings the headers of the next kernel"
     if kernels:
         names = f"the headers ({_HEADERS}…) of kernel {', '.join(kernels)}, which is installed"
     why = f" apt could not fetch all package lists: {trouble}" if trouble else ""
@@ -90,8 +90,8 @@ def refuse_headers(kernel, lacking, trouble, way_out):
 
 def _lacking_headers(steps):
     """Return (headers that are wished for and offered by nobody, why that may be, what to do about it)."""
-    wished = [step.target for step in steps if step.op == "wish for package" and step.target.startswith((_HEADERS, _SIGN))]
-    return _packages.unknown(wished, _SIGN)
+    wished = [step.target for step in steps if step.op == "wish for package" and step.target.startswith((_HEADERS, DEFAULT_HEADERS))]
+    return _packages.unknown(wished, DEFAULT_HEADERS)
 
 
 def refuse(params, found, todo, steps):

@@ -24,7 +24,7 @@ VERSION = "580.159.04"
 NONE = {"version": None, "flavour": None}
 FRESH = {
     "kernel": KERNEL, "userspace": None, "source": None, "packages": [], "modules": {KERNEL: NONE}, "headers": [KERNEL],
-    "loaded": None, "loaded_flavour": None, "held": {},
+    "headers_to_follow": [], "loaded": None, "loaded_flavour": None, "held": {},
 }  # fmt: skip
 PACKAGED = {
     **FRESH, "userspace": VERSION, "source": "nvidia_repo", "packages": ["libcuda1"], "modules": {KERNEL: {"version": VERSION, "flavour": "open"}},
