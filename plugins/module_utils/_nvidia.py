@@ -19,9 +19,9 @@ LIBRARY = "usr/lib/x86_64-linux-gnu/libcuda.so.1"
 UNINSTALLER = "usr/bin/nvidia-uninstall"
 NO_MODULES = "none"
 NONE = {"version": None, "flavour": None}
-# What a driver consists of as packages. The container toolkit is not the driver.
+# What a driver consists of as packages. The container toolkit is not the driver, nor is firmware that Debian ships for nouveau.
 PACKAGES = (
-    "cuda-drivers*", "firmware-nvidia-*", "libcuda1", "libcudadebugger1", "libegl-nvidia*", "libgl1-nvidia-*", "libgles-nvidia*", "libglx-nvidia*",
+    "cuda-drivers*", "firmware-nvidia-gsp*", "libcuda1", "libcudadebugger1", "libegl-nvidia*", "libgl1-nvidia-*", "libgles-nvidia*", "libglx-nvidia*",
     "libnvcuvid1", "libnvidia-*", "libnvoptix1", "nvidia-*", "xserver-xorg-video-nvidia*",
 )  # fmt: skip
 _TOOLKIT = re.compile(r"^(lib)?nvidia-container")

@@ -5,5 +5,4 @@ from ansible_collections.psw.ai.plugins.module_utils._nvidia import PACKAGES
 
 
 def test_upgrades_leave_every_package_of_the_driver_alone(role):
-    firmware = {"firmware-nvidia-*"}  # Debian and Proxmox VE ship some for all cards
-    assert set(role("gpu_nvidia").value("__gpu_nvidia_driver_patterns").split()) == set(PACKAGES) - firmware
+    assert set(role("gpu_nvidia").value("__gpu_nvidia_driver_patterns").split()) == set(PACKAGES)
