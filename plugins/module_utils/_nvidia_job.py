@@ -13,6 +13,11 @@ from ansible_collections.psw.ai.plugins.module_utils._file_options import path_w
 from ansible_collections.psw.ai.plugins.module_utils._host_state import perform
 
 DEFAULT_HEADERS = "proxmox-default-headers"  # in every release's repository, so lists without it lack that repository
+_DOES_NOT_BUILD = "Error! Bad return status for module build"  # DKMS's words
+_OTHER_VERSION = (
+    "The module does not build on that kernel. Where the log shows that the kernel is too new for it, ask for a later version (psw node setup-gpu NODE "
+    "--driver-version VERSION; with --driver-source run, also for one that the repository lacks)."
+)
 _PACKAGES = ("wish for package", "install")
 _AFTER_DRIVER = ("remove", "note", "reload", "start", "stop", "restart", "enable", "disable", "mask", "unmask")
 _ONLY_WHEN_LOADED = ("start", "stop", "restart")
@@ -113,6 +118,7 @@ def carry_out(params, keys, steps, found):
         if not (held and source == _nvidia.RUN):  # NVIDIA's installer refuses to run beside nouveau
             _driver(params, _nvidia.look(), installer)
     except PswModuleError as exc:
-        raise PswModuleError(f"{exc}\n{_nvidia.what_is_there(_nvidia.look())}") from exc
+        way_out = f"\n{_OTHER_VERSION}" if _DOES_NOT_BUILD in str(exc) else ""
+        raise PswModuleError(f"{exc}{way_out}\n{_nvidia.what_is_there(_nvidia.look())}") from exc
     owed = _nvidia.reboot_reason(_nvidia.look(), version, kernel_modules)
     perform([step for step in late if not (owed and step.op in _ONLY_WHEN_LOADED)])

@@ -68,9 +68,11 @@ def plan(names, installed, *, recommends):
 
 
 def _explain(done):
-    """Return the lines that apt marks as errors, or its last ones."""
-    errors = [line for line in (done.err + done.out).splitlines() if line.startswith(("E:", "Err:", "dpkg: error"))]
-    return last_lines("\n".join(errors)) or last_lines(done.err or done.out)
+    """Return the lines that apt marks as errors, or its last ones; what DKMS says of a module that does not build is their cause."""
+    lines = (done.err + done.out).splitlines()
+    causes = [line for line in lines if line.startswith(("Error! ", "Consult "))]
+    errors = [line for line in lines if line.startswith(("E:", "Err:", "dpkg: error"))]
+    return "\n".join([*causes, last_lines("\n".join(errors))]).strip() or last_lines(done.err or done.out)
 
 
 def _offered(names, *options):

@@ -151,6 +151,17 @@ def test_a_repository_that_does_not_answer_matters_only_when_the_install_fails(m
     assert str(caught.value) == ("apt cannot install x: E: Unable to locate package x\nBefore that, apt could not fetch all package lists: E: 401 Unauthorized")
 
 
+def test_a_module_that_does_not_build_is_the_cause_and_not_drowned_by_what_follows_from_it(monkeypatch):
+    said = ["Error! Bad return status for module build on kernel: 7.0.2-6-pve (x86_64)", "Consult /var/lib/dkms/nvidia/590.48.01/build/make.log"]
+    apt_that_answers(
+        monkeypatch, (0, ""), (100, "\n".join([*said, *["dpkg: error processing package y (--configure):"] * 9, "E: Sub-process returned an error"]))
+    )
+    with pytest.raises(PswModuleError) as caught:
+        install_x()
+    assert str(caught.value).splitlines()[:2] == [f"apt cannot install x: {said[0]}", said[1]]
+    assert str(caught.value).splitlines()[-1] == "E: Sub-process returned an error"
+
+
 # What apt says on a new node: the repository that it came with wants a subscription.
 UNPAID = "E: Failed to fetch https://enterprise.proxmox.com/debian/pve/dists/trixie/InRelease  401  Unauthorized [IP: 192.0.2.7 443]"
 
