@@ -34,7 +34,16 @@ def refuse_kernels(found, version, least_versions):
     """Raise when an installed kernel, running or not, needs a later point release: its module could not be built."""
     for kernel in found["modules"]:
         for series, least in least_versions.items():
-            if _numbers(kernel)[:2] >= _numbers(series) and _numbers(version) < _numbers(least):
+            if _numbers(kernel)[:2] < _numbers(series):
+                continue
+            if least is None:
+                branch = version.split(".")[0]
+                raise ModuleRefusal(
+                    "driver_too_old_for_kernel",
+                    f"No version of NVIDIA's driver branch {branch} is known to build on kernel {kernel}, which is installed.",
+                    "Ask for another branch (psw node setup-gpu NODE --driver-branch 580), or remove that kernel.",
+                )
+            if _numbers(version) < _numbers(least):
                 raise ModuleRefusal(
                     "driver_too_old_for_kernel",
                     f"NVIDIA driver {version} does not build on kernel {kernel}, which is installed; {least} is the first that does.",

@@ -28,8 +28,8 @@ def kernel_series(kernel: str) -> tuple[int, ...]:
 
 
 def least_version(branch: Mapping[str, Any], kernel: str) -> str | None:
-    """Return the first point release of a branch that builds on this kernel, or None when any does."""
-    floors = [version for series, version in branch["kernels"].items() if kernel_series(series) <= kernel_series(kernel)]
+    """Return the first point release of a branch that builds on this kernel, or None when any does or none."""
+    floors = [version for series, version in branch["kernels"].items() if version and kernel_series(series) <= kernel_series(kernel)]
     return max(floors, key=version_key, default=None)
 
 
@@ -112,6 +112,12 @@ def nvidia_driver(
     version, was = wished.get("version"), recorded.get("driver_version") or ""
     name = _branch(cards, catalogue, version.split(".")[0] if version else wished.get("branch"), was.split(".")[0])
     branch = nvidia["branches"][name]
+    if any(least is None and kernel_series(series) <= kernel_series(kernel) for series, least in branch["kernels"].items()):
+        raise Refusal(
+            "driver_too_old_for_kernel",
+            f"No version of NVIDIA's driver branch {name} is known to build on kernel {kernel}.",
+            f"Ask for another branch (--driver-branch {nvidia['branch']}), or boot an older kernel (proxmox-boot-tool kernel pin).",
+        )
     least = least_version(branch, kernel)
     if version and least and version_key(version) < version_key(least):
         raise Refusal(

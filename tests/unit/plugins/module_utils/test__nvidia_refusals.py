@@ -50,6 +50,12 @@ def test_a_kernel_that_waits_for_the_next_boot_counts_when_a_version_is_too_old(
         refuse_kernels(found, "580.142", {"7.0": "580.142", "7.1": VERSION})
 
 
+def test_a_kernel_that_waits_counts_when_no_version_of_the_branch_builds_on_it():
+    refuse_kernels({"modules": {KERNEL: NONE}}, "590.48.01", {"7.0": None})
+    with pytest.raises(ModuleRefusal, match=r"No version of NVIDIA's driver branch 590 is known to build on kernel 7\.1\.1-1-pve, which is installed"):
+        refuse_kernels({"modules": {KERNEL: NONE, NEXT: NONE}}, "590.48.01", {"7.0": None})
+
+
 @pytest.mark.parametrize(("kernel", "headers"), [(KERNEL, []), (DEBIANS, [DEBIANS])], ids=["Proxmox VE's, for which psw gets them", "with headers"])
 def test_a_kernel_for_which_a_module_can_be_built_is_let_pass(kernel, headers):
     refuse_foreign_kernel({"kernel": kernel, "headers": headers})

@@ -151,5 +151,22 @@ def test_every_branch_has_a_version_of_its_own_and_known_sources():
         assert branch["version"].split(".")[0] == name
         assert branch["sources"]
         assert set(branch["sources"]) <= set(SOURCES)
-        for least in branch["kernels"].values():
-            assert version_key(branch["version"]) >= version_key(least), "the default must build on every kernel that psw knows of"
+        # Proxmox VE 9 brings 7.0, and an empty list would mean any kernel.
+        assert set(branch["kernels"]) == set(CATALOGUE["nvidia"]["branches"]["580"]["kernels"]) >= {"7.0", "7.1"}
+        for least in filter(None, branch["kernels"].values()):
+            assert version_key(branch["version"]) >= version_key(least), "the default must build on every kernel that the branch builds on"
+
+
+@pytest.mark.parametrize(("branch", "kernel"), [("590", "7.0.2-6-pve"), ("590", "7.2.0-1-pve"), ("595", "7.1.1-1-pve")])
+def test_a_branch_of_which_no_version_builds_on_the_kernel_is_refused_with_the_way_out(branch, kernel):
+    with pytest.raises(Refusal, match=rf"No version of NVIDIA's driver branch {branch} is known to build on kernel {kernel}") as refused:
+        nvidia_driver([RTX_3060], kernel, CATALOGUE, {"branch": branch})
+    assert (refused.value.code, "--driver-branch 580" in str(refused.value.hint)) == ("driver_too_old_for_kernel", True)
+
+
+@pytest.mark.parametrize(
+    ("branch", "kernel", "version"),
+    [("590", "6.17.2-1-pve", "590.48.01"), ("595", "7.0.2-6-pve", "595.58.03"), ("610", "7.1.1-1-pve", "610.43.03")],
+)
+def test_a_branch_that_builds_on_the_kernel_is_taken(branch, kernel, version):
+    assert nvidia_driver([RTX_3060], kernel, CATALOGUE, {"branch": branch})["version"] == version
