@@ -1,8 +1,10 @@
 """The module against the real thing: every release line that psw's script knows, the running server asked through its API."""
 
 import contextlib
+import inspect
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.psw.ai.plugins.module_utils import _openwebui_keys
 from ansible_collections.psw.ai.plugins.modules import openwebui_key_usage, openwebui_service_key
 
 pytestmark = pytest.mark.integration
@@ -37,6 +40,32 @@ def keys(podman, capsys):
         assert "sk-" not in argv.read_text()
         assert "sk-" not in json.dumps(result.get("diff", ""))
         return result if fails else {**result, **{item["consumer"]: item for item in result["consumers"]}}
+
+    return call
+
+
+# Appended to the program's text: it kills itself with -9 when it has done a step.
+DEADLY = """
+import signal
+completed = {step}
+
+async def deadly(*args):
+    await completed(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+{step} = deadly
+"""
+
+
+@pytest.fixture
+def killed_after(monkeypatch, keys):
+    """Call the module for a server, and let the program in the container be killed right after one of its steps."""
+
+    def call(step, server, *consumers, **options):
+        source = inspect.getsource
+        with monkeypatch.context() as patch:
+            patch.setattr(inspect, "getsource", lambda part: source(part) + (DEADLY.format(step=step) if part is _openwebui_keys else ""))
+            assert "(exit code -9)" in keys(server, *consumers, fails=True, **options)["msg"]
 
     return call
 
@@ -312,6 +341,66 @@ def test_ansible_ships_the_script_to_the_target(webui, podman):
 
     assert '"status": "minted"' in done.stdout, done.stdout + done.stderr
     assert argv.read_text() == "exec --interactive openwebui python -\n"
+
+
+def held(server):
+    """Return what the database holds of service keys: each account, and each key whether it has an account or not."""
+    with contextlib.closing(sqlite3.connect(f"file:{server.env['DATA_DIR']}/webui.db?mode=ro", uri=True)) as connection:
+        accounts = [email for (email,) in connection.execute("SELECT email FROM user WHERE email LIKE 'psw-%'")]
+        keys = connection.execute("SELECT u.email, k.key FROM api_key k LEFT JOIN user u ON u.id = k.user_id").fetchall()
+    return sorted(accounts), sorted(keys, key=str)
+
+
+def with_these(before, found):
+    """Return what the database has to hold when each of these consumers has come to one account with one key, and nothing else has changed."""
+    accounts = {name: f"psw-{name}@psw.local" for name in found}
+    keys = [(email, found[name]["key"]) for name, email in accounts.items()]
+    return sorted([*before[0], *accounts.values()]), sorted([*before[1], *keys], key=str)
+
+
+# The program's own steps; after "serve" its answer is made, and nobody is told.
+STEPS_OF_A_MINT = ("OpenWebUI.ensure_group", "OpenWebUI.add_user", "OpenWebUI.add_member", "OpenWebUI.set_key", "serve")
+STEPS_OF_A_CHANGE = [
+    *(("present", step) for step in ("OpenWebUI.remove_user", "OpenWebUI.add_user", "OpenWebUI.set_key", "serve")),
+    *(("rotated", step) for step in ("OpenWebUI.set_key", "serve")),
+    *(("absent", step) for step in ("OpenWebUI.remove_user", "serve")),
+]
+
+
+def test_killed_after_any_step_of_a_first_mint_the_next_run_leaves_one_user_and_one_key(webui, keys, killed_after):
+    names = {step: f"mint-{number}" for number, step in enumerate(STEPS_OF_A_MINT)}
+    before = held(webui)
+
+    for step, name in names.items():
+        killed_after(step, webui, (name, {}))
+    minted = keys(webui, *((name, {}) for name in names.values()))
+    made = {name: {"key": minted[name]["key"]} for name in names.values()}
+
+    assert held(webui) == with_these(before, made)
+    assert {name: reach(webui, stored["key"]) for name, stored in made.items()} == dict.fromkeys(made, 200)
+    assert keys(webui, *made.items())["status"] == "valid"
+
+
+def test_killed_after_any_step_of_a_change_the_next_run_leaves_one_user_and_one_key_or_neither(webui, keys, killed_after):
+    names = {change: f"change-{number}" for number, change in enumerate(STEPS_OF_A_CHANGE)}
+    before = held(webui)
+    minted = keys(webui, *((name, {}) for name in names.values()))
+    old = {name: {"key": minted[name]["key"]} for name in names.values()}
+
+    for (state, step), name in names.items():
+        if state == "present":
+            update(webui, account(webui, name), password="chosen-by-an-administrator")  # so that all of it has to be made anew
+        killed_after(step, webui, (name, old[name]), state=state)
+    gone = {name: old[name] for (state, _), name in names.items() if state == "absent"}
+    stay = {name: old[name] for name in old if name not in gone}
+    keys(webui, *gone.items(), state="absent")
+    healed = keys(webui, *stay.items())
+    new = {name: {"key": healed[name]["key"]} for name in stay}
+
+    assert held(webui) == with_these(before, new)
+    assert {name: reach(webui, stored["key"]) for name, stored in old.items()} == dict.fromkeys(old, 401)
+    assert {name: reach(webui, stored["key"]) for name, stored in new.items()} == dict.fromkeys(new, 200)
+    assert keys(webui, *new.items())["status"] == "valid"
 
 
 def reach(server, key):
