@@ -126,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
 
     def verb(name: str, function: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=(function.__doc__ or "").splitlines()[0], description=function.__doc__)
-        sub.add_argument("--name", default=os.environ.get("PSW_LAB_NAME", "psw"), help="the lab's name (default: psw)")
+        sub.add_argument("--name", default=state.DEFAULT_NAME, help=f"the lab's name (default: {state.DEFAULT_NAME})")
         sub.set_defaults(function=function)
         return sub
 

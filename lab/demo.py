@@ -7,7 +7,7 @@ from lab.chat import Chat
 from lab.host import LabError
 from lab.lab import up
 from lab.project import MODEL, LabProject
-from lab.state import DOMAIN, NODE
+from lab.state import DEFAULT_NAME, DOMAIN, NODE
 
 QUESTION = "What is the capital of France? Answer in one short sentence."
 
@@ -37,7 +37,7 @@ def main() -> int:
     """Run the demo; say what went wrong in one line."""
     started = time.monotonic()
     try:
-        project = LabProject(up("psw"))
+        project = LabProject(up(DEFAULT_NAME))
         walk(project)
         chat = project.chat()
         answer = first_answer(chat)

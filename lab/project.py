@@ -13,7 +13,7 @@ from typing import Any
 from lab import packages
 from lab.chat import Chat
 from lab.host import LabError
-from lab.state import DOMAIN, NODE, Lab
+from lab.state import DEFAULT_NAME, DOMAIN, NODE, Lab
 
 MODEL = "smollm2:135m"  # what the lab's registry of models offers: small enough to answer on a CPU
 EMBEDDING = "smollm2-embed:135m"  # and one that answers nothing
@@ -103,7 +103,7 @@ def main() -> int:
     from lab.lab import up  # noqa: PLC0415 - only this entry point starts labs
 
     parser = argparse.ArgumentParser(prog="python -m lab.project", description=main.__doc__)
-    parser.add_argument("name", nargs="?", default="psw")
+    parser.add_argument("name", nargs="?", default=DEFAULT_NAME)
     parser.add_argument("--machine", default="rtx_3060")
     parser.add_argument("--apps", nargs="*", default=[])
     wanted = parser.parse_args()

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ PREFIX = "10.213"
 SUBNETS = range(1, 200)
 DOMAIN = "home.example"
 NODE = "pve1"
+DEFAULT_NAME = os.environ.get("PSW_LAB_NAME", "psw")  # of the lab that is meant where none is named
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a user of a converged @ai may rely on."""
 
+import os
 import re
 import shutil
 import socket
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from lab.project import MODEL
-from lab.state import NODE
+from lab.state import DOMAIN
 
 pytestmark = pytest.mark.e2e
-EXAMPLE = Path(__file__).parents[2] / "examples" / "awx"
+REPO = Path(__file__).parents[2]
+EXAMPLE = REPO / "examples" / "awx"
 QUADLET = "/etc/containers/systemd/openwebui.container"
 
 
@@ -24,12 +26,14 @@ def changed(result):
     return sum(host["changed"] for host in result["hosts"].values())
 
 
-def test_a_question_is_answered_through_the_side_door(project):
-    project.run("node", "setup-gpu", NODE)
-    project.run("deploy", "converge")
-    answer = project.chat().ask(MODEL, "What is the capital of France?")
-    assert answer.status == 200
-    assert answer.text != ""
+def test_the_demo_walks_the_road_and_prints_what_the_model_answers(project):
+    environment = {**os.environ, "PSW_LAB_NAME": project.lab.name}
+    done = subprocess.run(["make", "demo"], cwd=REPO, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    walked = [line for line in done.stdout.splitlines() if line.startswith("$ ")]
+    assert walked[-4:] == ["$ psw node setup-gpu pve1", "$ psw app add @ai", "$ psw deploy converge", "$ psw status"]
+    said = re.escape(f"   ({MODEL} through https://chat.{DOMAIN}/api/chat/completions, with a minted key)")
+    assert re.search(rf"^Q: What is the capital of France\? .*\nA: .*\w.*(\n.+)*\n{said}$", done.stdout, re.MULTILINE), done.stdout[-3000:]
 
 
 def answers_on_the_engines_port(address):
