@@ -8,7 +8,7 @@ from lab.paths import DATA
 SOURCE = DATA / "nvidia"
 PLACE = "developer.download.nvidia.com/compute/cuda/repos/debian13/x86_64"
 KEY = "8793F200.pub"
-VERSIONS = ("590.44.01", "590.48.01")
+VERSIONS = ("590.44.01", "590.48.01", "610.43.03")
 MODULES = {"open": "nvidia-kernel-open-dkms", "proprietary": "nvidia-kernel-dkms"}
 LIBRARIES = {
     "libcuda1": ("libcuda",),
@@ -33,6 +33,7 @@ def publish(root: Path, supported_gpus: str) -> None:
     for version in VERSIONS:
         _libraries(root, version)
         _programs(root, version)
+        packages.build(root, _control(version, Package="firmware-nvidia-gsp"), {f"usr/lib/firmware/nvidia/{version}/gsp_ga10x.bin": b""})
         for flavour, name, other in (
             ("open", "nvidia-kernel-open-dkms", "nvidia-kernel-dkms"),
             ("proprietary", "nvidia-kernel-dkms", "nvidia-kernel-open-dkms"),
@@ -75,4 +76,4 @@ def _modules(root: Path, version: str, flavour: str, control: dict[str, str], su
     tree[f"{home}/flavour.mk"] = f"VERSION = {version}\nFLAVOUR = {flavour}\n".encode()
     tree["usr/share/nvidia/supported-gpus.json"] = supported_gpus.encode()
     scripts = {"postinst": ADD.replace("@VERSION@", version), "prerm": REMOVE.replace("@VERSION@", version)}
-    packages.build(root, _control(version, Depends="dkms", **control), tree, scripts)
+    packages.build(root, _control(version, Depends=f"dkms, firmware-nvidia-gsp (= {version}-1)", **control), tree, scripts)

@@ -18,7 +18,7 @@ from lab.paths import DATA
 NVIDIA = DATA / "nvidia"
 CATALOGUE = DATA.parent / "catalog" / "gpus.yml"
 DRIVERS = ("580.142", "580.159.04", "580.178.04", "590.48.01")
-TOOLKITS = ("1.19.2", "1.20.0")
+TOOLKITS = ("1.19.2", "1.20.0", "1.21.0")
 LIBRARIES = ("libcuda", "libnvidia-ml", "libnvidia-ptxjitcompiler", "libnvidia-nvvm", "libnvidia-cfg", "libcudadebugger")
 HEAD = "runfile-head"
 PROXMOX_KEYRING = "usr/share/keyrings/proxmox-archive-keyring.gpg"
@@ -104,6 +104,11 @@ def _proxmox(www: Path, machine: Mapping[str, Any]) -> None:
     newest = kernels[-1]
     meta = {"Package": "proxmox-default-headers", "Version": "2.0.0", "Depends": f"proxmox-headers-{newest}", "Description": "Headers of the default kernel"}
     packages.build(pool, meta, {})
+    newest_of = {".".join(kernel.split(".")[:2]): kernel for kernel in kernels}  # the last of a series is its newest
+    for name, kernel in newest_of.items():
+        meta = {"Package": f"proxmox-headers-{name}", "Version": "2.0.0", "Depends": f"proxmox-headers-{kernel}", "Description": f"Headers of kernels {name}"}
+        packages.build(pool, meta, {})
+        packages.build(pool, {"Package": f"proxmox-kernel-{name}", "Version": "2.0.0", "Description": f"Kernels {name}, which are here without a package"}, {})
     firmware: dict[str, bytes | Path] = {f"usr/lib/firmware/{name}.bin": b"" for name in ("amdgpu/gc_11_0_0_pfp", "i915/dg2_guc_70", "xe/bmg_guc_70")}
     packages.build(pool, {"Package": "pve-firmware", "Version": "3.17-1", "Description": "Binary firmware code for the pve-kernel"}, firmware)
     packages.publish(root, "proxmox", "trixie", "pve-no-subscription")

@@ -22,7 +22,7 @@ NOISE = re.compile(
 # What ssh says of it is a page long; this and the file is what matters.
 HOST_KEY_CHANGED = re.compile(r"@{9,}\n@ +WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED.*^Offending \S+ key in ([^\n]+):\d+$.*", re.DOTALL | re.MULTILINE)
 OTHER_HOST_KEY = "its SSH host key is not the one in "
-REASON_LENGTH = 600
+REASON_LENGTH = 1500  # room for a cause of several lines and what to do about it, which comes last
 TROUBLES = {"runner_on_failed": "failed", "runner_on_async_failed": "failed", "runner_on_unreachable": "unreachable"}
 
 

@@ -240,13 +240,16 @@ def test_what_goes_wrong_on_the_way_is_said_and_the_next_run_finishes(machine):
     assert waiting.record is None
     waiting.shell(f"mv {headers}.away {headers}")
 
+    waiting.shell("apt-get -qqy install proxmox-kernel-6.17")  # an opt-in kernel's package, which the next upgrade follows
     assert waiting.setup()[0] == 0
+    assert waiting.shell("dpkg-query -Wf '${db:Status-Status}' proxmox-headers-6.17") == "installed"
+    assert waiting.setup()[1]["changed"] == 0
     for kernel in ("6.17.2-1-pve", "6.17.4-2-pve"):
         assert waiting.shell(f"modinfo -k {kernel} -F vermagic nvidia").split()[0] == kernel
 
 
 def test_a_driver_from_the_repository_survives_a_broken_download_is_held_and_makes_way_for_the_run_file_with_consent(machine):
-    packaged = machine("rtx_5090")
+    packaged = machine("rtx_3060")  # whose kernel the older package still builds for
     deb = services.www(packaged.lab) / nvidia_packages.PLACE / f"nvidia-kernel-open-dkms_{OLDER_PACKAGE}-1_amd64.deb"
     whole = deb.read_bytes()
     deb.write_bytes(whole[: len(whole) // 2])
@@ -255,14 +258,24 @@ def test_a_driver_from_the_repository_survives_a_broken_download_is_held_and_mak
     assert packaged.shell("ls /usr/bin/nvidia-smi", check=False) == ""
     deb.write_bytes(whole)
 
-    assert packaged.setup("--driver-version", OLDER_PACKAGE)[0] == 0
+    headers = packaged.shell("echo /usr/src/linux-headers-$(uname -r)/include/generated").strip()  # without all of them DKMS would not even begin
+    packaged.shell(f"mv {headers} {headers}.away")
+    status, said = packaged.setup("--driver-version", OLDER_PACKAGE)
+    message = said["error"]["message"]
+    assert (status, "Error! Bad return status for module build on kernel: " in message) == (1, True)
+    assert f"Consult /var/lib/dkms/nvidia/{OLDER_PACKAGE}/build/make.log" in message
+    assert "--driver-version VERSION; with --driver-source run" in message
+    packaged.shell(f"mv {headers}.away {headers}")
+
+    assert packaged.setup("--driver-version", OLDER_PACKAGE)[0] == 0  # from half-configured packages
     assert f"driver_version: {OLDER_PACKAGE}\n  source: nvidia_repo\n  kernel_modules: open\n" in packaged.record
     assert packaged.setup()[1]["changed"] == 0
 
-    upgrade = "apt-get -qq update && apt-get -s {} dist-upgrade | grep -E '^Inst (nvidia|libcuda)' || :"
+    upgrade = "apt-get -qq update && apt-get -s {} dist-upgrade | grep -E '^Inst (nvidia|libcuda|firmware-nvidia)' || :"
     assert packaged.shell(upgrade.format("")) == ""
     without_pins = packaged.shell(upgrade.format("-o Dir::Etc::PreferencesParts=/nowhere"))
-    assert "Inst libcuda1 [590.44.01-1] (590.48.01-1" in without_pins  # there is something to be held against
+    for held in ("libcuda1 [590.44.01-1] (610.43.03-1", "firmware-nvidia-gsp [590.44.01-1] (610.43.03-1", "nvidia-container-toolkit-base [1.20.0-1] (1.21.0-1"):
+        assert f"Inst {held}" in without_pins  # there is something to be held against
 
     packaged.changes_only_with_consent("--driver-branch", "580", said=f"is a downgrade of the installed {OLDER_PACKAGE}")
     assert f"driver_version: {VERSION}\n  source: run\n  kernel_modules: open\n" in packaged.record
