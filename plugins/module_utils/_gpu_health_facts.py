@@ -100,7 +100,7 @@ def target_facts(record, root="/", addresses=None):
     }
     if record["vendor"] == "nvidia":
         library = os.path.realpath(os.path.join(root, _nvidia.LIBRARY))
-        facts["loaded"] = _nvidia.parse_loaded(_gpu_sysfs.read_text(os.path.join(root, "proc/driver/nvidia/version")))[0]
+        facts["loaded"] = _gpu_text.parse_loaded(_gpu_sysfs.read_text(os.path.join(root, "proc/driver/nvidia/version")))[0]
         facts["userspace"] = _nvidia.library_version(library) if os.path.exists(library) else None
         facts["uvm_major"] = uvm_major(_gpu_sysfs.read_text(os.path.join(root, "proc/devices")))
         facts["toolkit"] = _toolkit()

@@ -35,6 +35,14 @@ def mib(text):
     return None if count is None else count // _MIB
 
 
+def parse_loaded(text):
+    """Return (version, flavour) of the loaded module from /proc/driver/nvidia/version; (None, None) when none is loaded."""
+    found = re.search(r"^NVRM version: (.*)  (\d+(?:\.\d+)+)  ", text or "", re.MULTILINE)
+    if not found:
+        return None, None
+    return found.group(2), "open" if "Open Kernel Module" in found.group(1) else "proprietary"
+
+
 def secure_boot_state(efi, variable, shim=None):
     """Return enabled, disabled, unsupported (BIOS boot) or unknown.
 

@@ -11,6 +11,7 @@ import re
 
 from ansible_collections.psw.ai.plugins.module_utils._gpu import KERNELS_OWN
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
+from ansible_collections.psw.ai.plugins.module_utils._gpu_text import parse_loaded
 from ansible_collections.psw.ai.plugins.module_utils._packages import parse_query
 from ansible_collections.psw.ai.plugins.module_utils._programs import run_together
 
@@ -42,14 +43,6 @@ def library_version(path):
     """Return the full version at the end of a library's file name: libcuda.so.580.159.04 is 580.159.04."""
     found = re.search(r"\.so\.(\d+(?:\.\d+)+)$", path or "")
     return found.group(1) if found else None
-
-
-def parse_loaded(text):
-    """Return (version, flavour) of the loaded module from /proc/driver/nvidia/version; (None, None) when none is loaded."""
-    found = re.search(r"^NVRM version: (.*)  (\d+(?:\.\d+)+)  ", text or "", re.MULTILINE)
-    if not found:
-        return None, None
-    return found.group(2), "open" if "Open Kernel Module" in found.group(1) else "proprietary"
 
 
 def flavour_of(licence):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia_packages, _nvidia_strays, _packages
-from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._nvidia import NO_MODULES, REPOSITORY
 from ansible_collections.psw.ai.plugins.module_utils._nvidia_job import DEFAULT_HEADERS
@@ -17,11 +17,12 @@ _HEADERS = "proxmox-headers-"
 
 
 def refuse_other_driver(found, version):
-    """Raise in a container whose node runs another driver: its libraries would not work there."""
+    """Raise in a container whose node runs another driver: its libraries would not work there, be they here already or not."""
     if found["loaded"] not in (None, version):
-        raise PswModuleError(
-            f"the node runs NVIDIA {found['loaded']}, so libraries of {version} would not work here. If {version} is recorded for the node, "
-            "run psw node setup-gpu for it, and then this again"
+        raise ModuleRefusal(
+            "module_version",
+            f"the node runs NVIDIA driver {found['loaded']}, and libraries of {version}, which is recorded for it, do not work with that",
+            f"run psw node setup-gpu NODE to have the recorded driver back, with --driver-version {found['loaded']} to keep the one that is there",
         )
 
 
@@ -105,13 +106,10 @@ def _lacking_headers(steps):
 
 def refuse(params, found, todo, steps):
     """Raise for the first thing that stands in the way of what is to be done; nothing is changed by looking."""
-    in_a_container = params["kernel_modules"] == NO_MODULES
-    if in_a_container:
-        refuse_other_driver(found, params["version"])
     if todo["leave"] == REPOSITORY:
         _nvidia_packages.simulate(found["packages"])
     _nvidia_strays.refuse(params, found, todo)
-    if in_a_container:
+    if params["kernel_modules"] == NO_MODULES:
         return
     refuse_kernels(found, params["version"], params["least_versions"])
     if params["source"] == REPOSITORY:

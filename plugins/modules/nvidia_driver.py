@@ -14,7 +14,8 @@ description:
   - Installs the driver from NVIDIA's C(.run) file, which is downloaded over HTTPS and held against the checksum that NVIDIA publishes,
     or from packages of a signed repository; leaves the one for the other without removing anything else.
   - On a host, its kernel modules are built by DKMS for every installed kernel, not only for the running one, and loaded.
-  - In a container, which shares the host's kernel, only the libraries and programs are installed.
+  - In a container, which shares the host's kernel, only the libraries and programs are installed. A host that runs another driver than O(version)
+    is a refusal (C(module_version)), whether or not there is anything to install.
   - Libraries of a newer driver that would win over those of O(version), and that do not go with their source, are a refusal
     (C(other_driver_libraries)) that names them.
   - Does nothing, and needs no network, when the version is there.
@@ -224,6 +225,8 @@ def converge(module):
     params = module.params
     wanted = (params["version"], params["kernel_modules"], params["source"])
     found = _nvidia.look()
+    if params["kernel_modules"] == _nvidia.NO_MODULES:
+        _nvidia_refusals.refuse_other_driver(found, params["version"])
     todo = _nvidia.plan(found, *wanted)
     keys = _apt_keys.plan(params["keys"])
     wish = _nvidia_job.host_wish(params, found)

@@ -12,11 +12,11 @@ import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _nvidia
 from ansible_collections.psw.ai.plugins.module_utils import _nvidia_install as installer
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._gpu_text import parse_loaded
 from ansible_collections.psw.ai.plugins.module_utils._nvidia import (
     describe_found,
     flavour_of,
     library_version,
-    parse_loaded,
     plan,
     reboot_reason,
     what_is_there,

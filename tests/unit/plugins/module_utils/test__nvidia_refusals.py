@@ -7,13 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia, _nvidia_change, _nvidia_job, _nvidia_packages, _nvidia_strays, _packages
-from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
 from ansible_collections.psw.ai.plugins.module_utils._nvidia_refusals import (
     refuse,
     refuse_foreign_kernel,
     refuse_headers,
     refuse_kernels,
-    refuse_other_driver,
     refuse_release,
 )
 from ansible_collections.psw.ai.plugins.modules import nvidia_driver
@@ -66,11 +65,6 @@ def test_a_kernel_of_debian_without_headers_is_named_with_both_ways_out():
         refuse_foreign_kernel({"kernel": DEBIANS, "headers": [KERNEL]})
     assert "apt-get install proxmox-default-kernel" in raised.value.refusal["hint"]
     assert "apt-get install linux-headers-6.12.48+deb13-amd64" in raised.value.refusal["hint"]
-
-
-def test_libraries_that_would_not_fit_the_node_are_not_installed():
-    with pytest.raises(PswModuleError, match=r"the node runs NVIDIA 580\.142, so libraries of 580\.159\.04 would not work here"):
-        refuse_other_driver({"loaded": "580.142"}, VERSION)
 
 
 def test_a_kernel_whose_headers_nobody_offers_is_named_with_the_package_to_remove():
@@ -137,6 +131,18 @@ def test_check_mode_refuses_what_a_real_run_refuses(monkeypatch, found, params, 
     with pytest.raises(ModuleRefusal) as raised:
         nvidia_driver.converge(SimpleNamespace(params={**PARAMS, **params}, check_mode=check, warn=pytest.fail))
     assert raised.value.refusal["code"] == code
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["in a real run", "in check mode"])
+@pytest.mark.parametrize("userspace", [VERSION, None], ids=["there is nothing to install", "there is all to install"])
+def test_a_container_whose_node_runs_another_driver_is_refused(monkeypatch, userspace, check):
+    monkeypatch.setattr(_nvidia, "look", lambda: {**PACKAGED, "modules": {}, "userspace": userspace, "loaded": "580.142"})
+    monkeypatch.setattr(nvidia_driver, "gather", lambda _wish: {"paths": {}, "packages": {}, "services": {}, "pending": []})
+    monkeypatch.setattr(_nvidia_job, "carry_out", lambda *_: pytest.fail("something was changed"))
+    params = {**PARAMS, "kernel_modules": "none", "source": "nvidia_repo"}
+    with pytest.raises(ModuleRefusal, match=rf"the node runs NVIDIA driver 580\.142, and libraries of {VERSION}, which is recorded") as raised:
+        nvidia_driver.converge(SimpleNamespace(params=params, check_mode=check, warn=pytest.fail))
+    assert raised.value.refusal["code"] == "module_version"
 
 
 def test_boot_images_that_wait_for_a_reboot_need_no_room(monkeypatch):
