@@ -4,6 +4,7 @@
 By default everything is changed at once, and one converge heals it. With PSW_FULL=1 each change gets a converge of its own, too.
 """
 
+import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -61,8 +62,9 @@ DRIFTS = {
 @pytest.fixture(scope="module", autouse=True)
 def converged(project):
     project.make("@ai")
-    if not (project.path / "nodes" / NODE / "gpu.yml").exists():
-        project.run("node", "setup-gpu", NODE)
+    record = project.path / "nodes" / NODE / "gpu.yml"
+    if not record.exists() or VERSION not in record.read_text():  # the last test of this file leaves another
+        project.run("node", "setup-gpu", NODE, "--driver-version", VERSION, "--yes", "--reboot")
     project.run("deploy", "converge")
 
 
@@ -141,3 +143,43 @@ def test_a_device_with_another_mode_since_a_restart_takes_one_restart_of_its_tar
     after = starts(shells)
     assert settings(shells) == right
     assert {one for one in before if after[one] != before[one]} == {"psw-ai", "ollama"}
+
+
+def test_a_driver_that_is_not_the_recorded_one_is_refused_before_anything_is_changed(project, shells):
+    said = "/proc/driver/nvidia/version"
+    shells(NODE, "pct set VMID --memory 4096")  # a converge that begins would heal that
+    # As when somebody reloaded its modules. In the target, libraries and CDI go on fitting the record.
+    shells(NODE, f"sed -i s/{VERSION}/{NEWER}/ {said}")
+    try:
+        for words in ([], ["--tags", "apps"]):
+            done = project.run("deploy", "converge", "--json", *words, check=False)
+            refusal = json.loads(done.stdout).get("refusal")
+            assert (done.returncode, refusal) == (
+                3,
+                {
+                    "code": "module_version",
+                    "message": f"NVIDIA driver {NEWER} is loaded on {NODE}, and {VERSION} is recorded",
+                    "hint": f"run: psw node setup-gpu {NODE}; with --driver-version {NEWER} it records the one that is there",
+                },
+            )
+        assert "\nmemory: 4096\n" in shells(NODE, "cat /etc/pve/lxc/VMID.conf")
+    finally:
+        shells(NODE, f"sed -i s/{NEWER}/{VERSION}/ {said}")
+
+
+def test_a_change_of_the_nodes_driver_is_named_by_the_doctor_and_followed_by_the_next_converge(project, shells):
+    project.run("node", "setup-gpu", NODE, "--driver-version", NEWER, "--yes", "--reboot")
+    asked = project.run("doctor", "--json", check=False)
+    named = [(found["host"], found["id"], found["heal"]) for found in json.loads(asked.stdout)["findings"]]
+    assert (asked.returncode, named) == (1, [("psw-ai", "userspace_version", "psw deploy converge")])
+
+    project.run("deploy", "converge")
+    assert shells(NODE, "cat /proc/driver/nvidia/version").count(f"  {NEWER}  ") == 1
+    ask = "curl -sf http://127.0.0.1:11434/api/ps"  # the converge's own proof has loaded the model
+    library, described, models = shells(
+        "ollama", f"readlink -f {LIBRARY}.1; grep -oE 'libcuda[.]so[.][0-9]+[.][0-9.]+' /etc/cdi/nvidia.yaml | sort -u; {ask}"
+    ).splitlines()
+    assert (library, described) == (f"{LIBRARY}.{NEWER}", f"libcuda.so.{NEWER}")
+    (model,) = json.loads(models)["models"]
+    assert 0 < model["size"] == model["size_vram"]
+    assert project.json("doctor")["findings"] == []
