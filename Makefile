@@ -73,6 +73,10 @@ test-integration: venv ## Modules against the real programs: sops, Open WebUI, f
 test-e2e: venv ## The whole road and the roles on lab nodes (root)
 	$(BIN)/pytest tests/e2e
 
+.PHONY: test-full
+test-full: export PSW_FULL := 1
+test-full: test ## The same tiers with all they can do: other vendors' cards, every drift and fault alone (root, hours)
+
 .PHONY: bench
 bench: venv ## Measure converge, its growth, start-up and relay; writes docs/benchmarks.md (root)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
