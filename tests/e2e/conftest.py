@@ -33,6 +33,15 @@ class Machines:
     def target(self, app, *command, check=True, stdin=None):
         return self.ssh(self.project.address(app), *command, check=check, stdin=stdin)
 
+    def forget_everything(self):
+        """Back to before the first converge: no targets, no models, no secrets."""
+        listed = self.node("pct", "list").stdout.splitlines()[1:]
+        for vmid in [line.split()[0] for line in listed]:
+            self.node("pct", "stop", vmid, check=False)
+            self.node("pct", "destroy", vmid)
+        for name in ("secrets/apps.yml", "deployment-plan.yml", ".psw/targets.yml", ".psw/known_hosts"):
+            (self.project.path / name).unlink(missing_ok=True)
+
 
 @pytest.fixture(scope="session")
 def project():

@@ -48,6 +48,11 @@ def test_scenario(scenario, project):
 
 
 @pytest.mark.e2e
+def test_what_plain_ansible_brought_up_role_by_role_leaves_nothing_to_do_for_the_cli(project):
+    assert project.json("deploy", "converge")["changed"] == 0
+
+
+@pytest.mark.e2e
 @pytest.mark.parametrize("scenario", ELSEWHERE)
 def test_scenario_on_a_machine_of_its_own(scenario, tmp_path):
     if os.geteuid() != 0:

@@ -54,11 +54,16 @@ def test_a_second_converge_changes_nothing_and_says_so(project):
     assert changed(project.json("deploy", "converge")) == 0
 
 
-def test_plain_ansible_playbook_sees_what_the_cli_sees(project):
+def plain_ansible_playbook(project):
+    """Converge without psw's own command; return what was printed."""
     playbook = Path(sys.executable).parent / "ansible-playbook"
     done = subprocess.run([playbook, "-i", project.path / "psw.yml", "psw.ai.converge"], env=project.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert set(re.findall(r"changed=(\d+)", done.stdout)) == {"0"}
+    return done.stdout
+
+
+def test_plain_ansible_playbook_sees_what_the_cli_sees(project):
+    assert set(re.findall(r"changed=(\d+)", plain_ansible_playbook(project))) == {"0"}
 
 
 @pytest.fixture
@@ -173,3 +178,11 @@ def test_everything_comes_back_after_a_restart_of_the_node_without_psw(project, 
             continue
     assert status == 200
     assert not answers_on_the_engines_port(project.address("ollama"))
+
+
+@pytest.mark.skipif(not os.environ.get("PSW_FULL"), reason="a first converge takes two minutes, and Molecule does it role by role: PSW_FULL=1 does it whole")
+def test_plain_ansible_playbook_does_from_nothing_what_the_cli_does(project, machines):
+    machines.forget_everything()
+    plain_ansible_playbook(project)
+    assert changed(project.json("deploy", "converge")) == 0
+    assert project.chat().ask(MODEL, "Hello?").status == 200

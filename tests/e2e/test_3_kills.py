@@ -26,16 +26,6 @@ MOMENTS = [
 FULL = bool(os.environ.get("PSW_FULL"))
 
 
-def forget_everything(project, machines):
-    """Back to before the first converge: no targets, no models, no secrets."""
-    listed = machines.node("pct", "list").stdout.splitlines()[1:]
-    for vmid in [line.split()[0] for line in listed]:
-        machines.node("pct", "stop", vmid, check=False)
-        machines.node("pct", "destroy", vmid)
-    for name in ("secrets/apps.yml", "deployment-plan.yml", ".psw/targets.yml", ".psw/known_hosts"):
-        (project.path / name).unlink(missing_ok=True)
-
-
 def kill_at(project, moment):
     """Start a converge, kill psw with -9 when it announces the step, and say whether it came to that."""
     command = ["psw", "-C", str(project.path), "-v", "deploy", "converge"]
@@ -62,7 +52,7 @@ def check_the_next_run(project, machines):
 def before_the_first_converge(project, machines):
     project.make("@ai")
     project.run("node", "setup-gpu", NODE)
-    forget_everything(project, machines)
+    machines.forget_everything()
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -70,7 +60,7 @@ def test_killed_at(moment, project, machines):
     assert kill_at(project, moment)
     if FULL:
         check_the_next_run(project, machines)
-        forget_everything(project, machines)
+        machines.forget_everything()
 
 
 def test_the_run_after_the_kills_ends_green_with_one_user_and_one_key(project, machines):
