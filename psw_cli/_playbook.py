@@ -9,17 +9,25 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+GRACE = 20  # seconds that Ansible gets to stop its workers
 
 
 def main() -> None:
     """Run ansible-playbook with this program's arguments."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+    signal.signal(signal.SIGUSR1, _end)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
     if os.getppid() == 1:  # psw went away before we could ask to be told
         sys.exit(130)
     from ansible.cli.playbook import main as ansible_playbook  # noqa: PLC0415 - after the call that may end us
 
     sys.argv[0] = "ansible-playbook"
     ansible_playbook(sys.argv)
+
+
+def _end(_number: int, _frame: object) -> None:
+    """Interrupt Ansible; where that is lost, as it is when it comes while Python tidies up, nobody else is left who would end this process."""
+    signal.alarm(GRACE)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 if __name__ == "__main__":

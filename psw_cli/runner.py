@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils import _errors
 
+from psw_cli._playbook import GRACE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Self
 
 COLLECTIONS = Path(_errors.__file__).parents[5]
-GRACE = 20.0  # seconds that Ansible gets to stop its workers
 CONFIG = """\
 # Written by psw for one run: what the machine's own ansible.cfg says does not matter here.
 [defaults]

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ansible-playbook as psw starts it ends with psw, whatever becomes of the signal that tells it so."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# In place of Ansible, which catches the interruption in some places and ends on it in others.
+DEAF = """\
+import pathlib, time
+def main(args):
+    pathlib.Path(args[1]).touch()
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            time.sleep(1)
+        except KeyboardInterrupt:
+            pathlib.Path(args[1]).write_text("interrupted")
+"""
+START = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); sys.stdin.read()"
+PLAYBOOK = "import sys; from psw_cli import _playbook; _playbook.GRACE = 1; sys.argv = ['', sys.argv[1]]; _playbook.main()"
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def running(pid):
+    stat = Path("/proc", str(pid), "stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_run_whose_psw_was_killed_ends_where_its_interruption_is_lost_too(tmp_path):
+    package = tmp_path / "ansible" / "cli"
+    package.mkdir(parents=True)
+    for place in (package.parent, package):
+        (place / "__init__.py").touch()
+    (package / "playbook.py").write_text(DEAF)
+    noted = tmp_path / "noted"
+    command = [sys.executable, "-c", START, sys.executable, "-c", PLAYBOOK, str(noted)]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as psw:
+        pid = int(psw.stdout.readline())
+        try:
+            wait_for(noted.exists)
+            psw.send_signal(signal.SIGKILL)
+            wait_for(lambda: noted.read_text() == "interrupted")
+            wait_for(lambda: not running(pid))
+        finally:
+            if running(pid):
+                os.kill(pid, signal.SIGKILL)
