@@ -114,7 +114,7 @@ def test_the_recap_counts_each_host(run):
         ({"msg": "non-zero return code", "rc": 3, "stderr": "boom\n"}, "non-zero return code: boom"),
         ({"msg": "Failed to connect to the host via ssh: Warning: Permanently added 'x' (ED25519) to the list.\nssh: no route"}, "ssh: no route"),
         ({"censored": "hidden"}, "(the task works with secrets, so its output is not shown)"),
-        ({"msg": "x" * 700}, "x" * 600 + " …"),
+        ({"msg": "x" * 1600}, "x" * 1500 + " …"),
         ({}, "no reason given"),
     ],
 )
