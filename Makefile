@@ -37,9 +37,9 @@ lab-down: venv ## Remove the lab without trace (root)
 # --- tests ---------------------------------------------------------------------------------------------------------
 .PHONY: test
 test: venv ## Everything CI runs (root, for the lab)
-	$(MAKE) --jobs=2 --output-sync=target lint test-unit
-	$(MAKE) test-integration
-	$(MAKE) test-e2e
+	@# What waits for servers runs beside what computes.
+	$(MAKE) --jobs=3 --output-sync=target lint test-unit test-integration
+	$(MAKE) --jobs=2 --output-sync=target test-e2e
 
 .PHONY: lint
 lint: venv sanity ## ruff, mypy, yamllint, ansible-lint production; ansible-test sanity
@@ -67,11 +67,16 @@ test-unit: venv ## Pure logic, modules, CLI and the promises about the repositor
 
 .PHONY: test-integration
 test-integration: venv ## Modules against the real programs: sops, Open WebUI, fakepve
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest --durations=20 tests/integration
 
-.PHONY: test-e2e
-test-e2e: venv ## The whole road and the roles on lab nodes (root)
-	$(BIN)/pytest tests/e2e
+.PHONY: test-e2e test-e2e-house test-e2e-machines
+test-e2e: test-e2e-house test-e2e-machines ## The whole road and the roles on lab nodes (root)
+
+test-e2e-house: venv
+	$(BIN)/pytest --durations=20 tests/e2e -m house
+
+test-e2e-machines: venv
+	$(BIN)/pytest --durations=20 tests/e2e -m 'not house'
 
 .PHONY: test-full
 test-full: export PSW_FULL := 1

@@ -63,11 +63,12 @@ def down(name: str, *, cache: bool = False) -> None:
             network.down(lab)
             host.run("rm", "-rf", "--one-file-system", lab.home)
             say(f"lab {lab.name!r} is gone")
-    if not state.names() and podman.release():
-        for place in (STATE, RUN):
-            shutil.rmtree(place, ignore_errors=True)
-        if cache:
-            host.run("rm", "-rf", "--one-file-system", CACHE)
+    with state.all_locked():  # another lab may be on its way up
+        if not state.names() and podman.release():
+            if cache:
+                host.run("rm", "-rf", "--one-file-system", CACHE)
+            for place in (STATE, RUN):
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def restart(name: str, moves: Mapping[str, str] | None = None) -> None:

@@ -97,6 +97,18 @@ def locked(name: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def all_locked() -> Iterator[None]:
+    """Hold what labs share: which there are, and the directories that the last one to go takes along, this lock with them."""
+    while True:
+        RUN.mkdir(parents=True, exist_ok=True)
+        with (RUN / "labs.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:
+                yield
+                return
+
+
 def choose(name: str, machine: str) -> Lab:
     """Return the lab of this name, made with a free subnet where there is none."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,20}", name):
@@ -106,10 +118,8 @@ def choose(name: str, machine: str) -> Lab:
         if found.machine != machine:
             raise LabError(f"lab {name!r} runs machine {found.machine!r}; take it down first to start {machine!r}")
         return found
-    STATE.mkdir(parents=True, exist_ok=True)
-    RUN.mkdir(parents=True, exist_ok=True)
-    with (RUN / "subnets.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with all_locked():
+        STATE.mkdir(parents=True, exist_ok=True)
         taken = {lab.subnet for lab in map(load, names()) if lab}
         links = run("ip", "-o", "link").stdout
         free = next((n for n in SUBNETS if n not in taken and f"pswlab{n}:" not in links), None)

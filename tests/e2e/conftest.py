@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One lab for all end-to-end tests: they follow the road in the order of their file names."""
+"""One lab for most end-to-end tests, which follow the road in the order of their file names; the others bring up labs of their own."""
 
 import os
 import subprocess
@@ -14,6 +14,13 @@ from lab.project import LabProject
 
 REPO = Path(__file__).parents[2]
 NAME = os.environ.get("PSW_MOLECULE_LAB", "molecule")  # shared with the Molecule scenarios: what they built is what these tests look at
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of the house that all share, so that the others can run beside them."""
+    for item in items:
+        if "project" in item.fixturenames and item.get_closest_marker("e2e"):
+            item.add_marker(pytest.mark.house)
 
 
 @dataclass(frozen=True)

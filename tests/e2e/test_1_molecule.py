@@ -15,6 +15,8 @@ from lab import state
 from lab.lab import down, up
 from lab.project import LabProject
 
+from .conftest import NAME
+
 REPO = Path(__file__).parents[2]
 # The road's own order: each scenario finds what the ones before it left, or makes it.
 SCENARIOS = ["gpu_nvidia", "zfs_models", "lxc_target", "container_host", "postgres", "ollama", "openwebui", "caddy", "ai"]
@@ -26,9 +28,6 @@ ELSEWHERE = ["gpu_amd", "gpu_cards", "gpu_intel"]  # each on a machine, and so i
 
 def test_every_scenario_is_run():
     assert sorted(SCENARIOS + ELSEWHERE) == sorted(path.parent.name for path in (REPO / "molecule").glob("*/molecule.yml"))
-
-
-LAB = os.environ.get("PSW_MOLECULE_LAB", "molecule")
 
 
 def run(scenario, environment, memory):
@@ -57,7 +56,7 @@ def test_what_plain_ansible_brought_up_role_by_role_leaves_nothing_to_do_for_the
 def test_scenario_on_a_machine_of_its_own(scenario, tmp_path):
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
-    name = f"{LAB}-{scenario.removeprefix('gpu_')}"
+    name = f"{NAME}-{scenario.removeprefix('gpu_')}"
     if state.load(name) is not None:
         down(name)  # what a killed run left
     run(scenario, os.environ, tmp_path)
@@ -70,7 +69,7 @@ def another(request):
     """Bring up a lab with another vendor's card."""
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
-    name = f"{LAB}-{request.param}-road"
+    name = f"{NAME}-{request.param}-road"
     if state.load(name) is not None:
         down(name)  # what a killed run left
     yield LabProject(up(name, OTHERS[request.param]))

@@ -17,8 +17,10 @@ from lab.lab import down, restart, up
 from lab.project import LabProject
 from lab.state import NODE
 
+from .conftest import NAME
+
 pytestmark = pytest.mark.e2e
-NAME = "gpus"
+LAB = f"{NAME}-gpus"
 VERSION = "580.159.04"
 OLDER_PACKAGE = nvidia_packages.VERSIONS[0]
 REPOSITORY_LEFT = ["nvidia-container-toolkit.asc", "nvidia-container-toolkit.sources"]  # the driver's own is gone
@@ -59,7 +61,7 @@ class Machine:
     """A node with one machine's hardware and a project that knows it."""
 
     def __init__(self, name):
-        self.lab = up(NAME, name)
+        self.lab = up(LAB, name)
         self.project = LabProject(self.lab)
         self.project.make()
 
@@ -106,9 +108,9 @@ class Machine:
 
 @pytest.fixture
 def machine():
-    down(NAME)  # what a killed run may have left
+    down(LAB)  # what a killed run may have left
     yield Machine
-    down(NAME)
+    down(LAB)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_a_card_is_set_up_once_and_keeps_its_nodes_over_a_restart(machine, name,
     assert card.setup(*options)[0] == 0
     assert expected in card.record
     assert card.setup()[1]["changed"] == 0
-    restart(NAME)
+    restart(LAB)
     assert card.shell("ls /dev/nvidia0 /dev/nvidiactl /dev/nvidia-uvm").split() == ["/dev/nvidia-uvm", "/dev/nvidia0", "/dev/nvidiactl"]
     assert card.setup()[1]["changed"] == 0
 
@@ -190,7 +192,7 @@ def test_a_full_boot_is_said_before_anything_changes_and_with_room_the_next_run_
     status, said = full.setup()
     assert (status, "reboot the node" in said["error"]["message"]) == (1, True)
     full.shell("rm /etc/kernel/proxmox-boot-uuids /dev/disk/by-uuid/A1B2-C3D4")
-    restart(NAME)
+    restart(LAB)
     assert full.setup()[0] == 0
 
 
@@ -318,20 +320,13 @@ def test_libraries_that_do_not_fit_take_the_gpu_away_from_podman_until_a_converg
     assert f"libcuda.so.{VERSION}" in machines.target("ollama", f"cat {spec}").stdout
 
 
-@pytest.mark.parametrize(
-    ("harm", "before"),
-    [
-        ("rm /etc/cdi/nvidia.yaml", ""),
-        (f"sed -i s/{VERSION}/580.142/ /etc/cdi/nvidia.yaml", r"-nvidia.com/gpu with driver 580\.142, and without [^\n]*/libnvidia-ml\.so\.580\.142\b[^\n]*\n"),
-    ],
-    ids=["deleted", "stale"],
-)
-def test_a_description_of_the_gpu_that_does_not_fit_is_shown_and_healed_while_the_app_runs_on(project, machines, harm, before):
+def test_a_description_of_the_gpu_that_does_not_fit_is_shown_and_healed_while_the_app_runs_on(project, machines):
     project.run("deploy", "converge")
     started = "systemctl show --property=ActiveEnterTimestampMonotonic ollama.service"
     since = machines.target("ollama", started).stdout
-    machines.target("ollama", harm)
+    machines.target("ollama", f"sed -i s/{VERSION}/580.142/ /etc/cdi/nvidia.yaml")
     shown = project.run("deploy", "converge", "--check", "--diff").stdout
+    before = r"-nvidia.com/gpu with driver 580\.142, and without [^\n]*/libnvidia-ml\.so\.580\.142\b[^\n]*\n"
     assert re.search(rf"{before}\+nvidia.com/gpu with driver {re.escape(VERSION)}\n", shown)
     project.run("deploy", "converge")
     assert f"libcuda.so.{VERSION}" in machines.target("ollama", "cat /etc/cdi/nvidia.yaml").stdout

@@ -11,11 +11,11 @@ from lab.lab import down, up
 from lab.project import MODEL, LabProject
 from lab.state import NODE
 
-from .conftest import Machines
+from .conftest import NAME, Machines
 
 pytestmark = pytest.mark.e2e
 LIMIT = 10
-OTHERS = "doctor-others"
+OTHERS = f"{NAME}-doctor"
 VERSION, OTHER = "580.159.04", "580.159.03"
 LOAD = f'curl -sf http://127.0.0.1:11434/api/generate -d \'{{"model": "{MODEL}"}}\''
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"

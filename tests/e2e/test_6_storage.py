@@ -12,8 +12,10 @@ from lab.lab import down, up
 from lab.project import LabProject
 from lab.state import NODE
 
+from .conftest import NAME
+
 pytestmark = pytest.mark.e2e
-NAME = "storage"
+LAB = f"{NAME}-storage"
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +23,15 @@ def home():
     """A house whose node lost its pool, and has an NFS share and a disk with a plain file system."""
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
-    down(NAME)  # what a killed run may have left
-    project = LabProject(up(NAME, "rtx_3060", upstream_images=True))  # no image is pulled here
+    down(LAB)  # what a killed run may have left
+    project = LabProject(up(LAB, "rtx_3060", upstream_images=True))  # no image is pulled here
     project.make("@ai")
     shell(project, 'zpool list; echo \'{"pools": {}, "datasets": {}, "txg": 10}\' >/var/lib/psw-lab/datasets/zfs.json')
     shell(project, "mkdir /mnt/fast; pvesm add dir fast --path /mnt/fast; pvesm add nfs nas --server 192.0.2.5 --export /srv")
     project.run("node", "setup-gpu", NODE)
     yield project
     if not os.environ.get("PSW_KEEP_LAB"):
-        down(NAME)
+        down(LAB)
 
 
 def shell(project, script):

@@ -133,6 +133,7 @@ def test_a_device_that_is_missing_since_a_restart_is_given_back_without_another_
     assert {one for one in before if after[one] != before[one]} == {"ollama"}
 
 
+@pytest.mark.skipif(not FULL, reason="with PSW_FULL=1")
 def test_a_device_with_another_mode_since_a_restart_takes_one_restart_of_its_target_alone(project, shells):
     right = settings(shells)
     shells(NODE, "pct set VMID --dev2 /dev/nvidia-uvm,mode=0600 && pct reboot VMID")

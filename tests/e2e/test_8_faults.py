@@ -16,11 +16,11 @@ from lab.lab import down, up
 from lab.project import LabProject
 from lab.state import NODE
 
-from .conftest import Machines
+from .conftest import NAME, Machines
 
 pytestmark = pytest.mark.e2e
 FULL = bool(os.environ.get("PSW_FULL"))
-NAME = "faults"
+LAB = f"{NAME}-faults"
 TEMPLATE = "debian-13-standard_13.1-2_amd64.tar.zst"
 CREATE, START, CONFIG = "/nodes/{node}/lxc", "/nodes/{node}/lxc/{vmid}/status/start", "/nodes/{node}/lxc/{vmid}/config"
 BUSY = "can't lock file '/run/lock/lxc/pve-config-100.lock' - got timeout"
@@ -80,12 +80,12 @@ class Home:
 def house():
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
-    down(NAME)  # what a killed run may have left
-    project = LabProject(up(NAME, "rx_7900_xtx", upstream_images=True))  # no image is pulled here
+    down(LAB)  # what a killed run may have left
+    project = LabProject(up(LAB, "rx_7900_xtx", upstream_images=True))  # no image is pulled here
     project.make("postgres")
     yield Home(project)
     if not os.environ.get("PSW_KEEP_LAB"):
-        down(NAME)
+        down(LAB)
 
 
 @pytest.fixture

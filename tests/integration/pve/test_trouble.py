@@ -141,19 +141,21 @@ def test_a_task_that_fails(cluster, keep):
 
 def test_a_start_that_takes_too_long_goes_on_and_is_met_by_the_next_run(cluster, keep, monkeypatch, eventually):
     keep(started=False)
-    monkeypatch.setattr(UTILS + "_pve.LIMITS", {"start": 0.3})
     cluster.time_scale, cluster.cts[0].start_secs = 1.0, 1
-    assert keep()["msg"].startswith("pct start 100 did not end within 0 s; see the node's tasks and storages (pvesm status)")
+    with monkeypatch.context() as impatient:
+        impatient.setattr(UTILS + "_pve.LIMITS", {"start": 0.3})
+        assert keep()["msg"].startswith("pct start 100 did not end within 0 s; see the node's tasks and storages (pvesm status)")
     eventually(lambda: cluster.cts[0].status == "running")
     cluster.time_scale = 0
     completes(cluster, keep)
 
 
 def test_a_creation_that_takes_too_long_is_waited_for_by_the_next_run(cluster, keep, monkeypatch):
-    monkeypatch.setattr(UTILS + "_pve.LIMITS", {"create": 0.3})
     monkeypatch.setattr(UTILS + "_lxc_journal.PAUSE", 0.1)
     cluster.time_scale, cluster.ct_secs["create"] = 1.0, 1
-    assert "pct create 100 did not end within" in keep()["msg"]
+    with monkeypatch.context() as impatient:
+        impatient.setattr(UTILS + "_pve.LIMITS", {"create": 0.3})
+        assert "pct create 100 did not end within" in keep()["msg"]
     cluster.time_scale = 0
     completes(cluster, keep)
 
