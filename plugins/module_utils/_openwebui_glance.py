@@ -25,7 +25,7 @@ ACCOUNTS = (
     "LEFT JOIN auth a ON a.id = u.id LEFT JOIN api_key k ON k.user_id = u.id WHERE u.email IN ({})"
 )
 OLDEST = 'SELECT min(created_at) FROM "user"'
-OURS = 'SELECT email FROM "user" WHERE name LIKE {0} AND email LIKE {0}'
+OURS = 'SELECT id, email FROM "user" WHERE name LIKE {}'
 GROUP = 'SELECT id, permissions FROM "group" WHERE name = {}'
 MEMBERS = "SELECT user_id FROM group_member WHERE group_id = {}"
 
@@ -66,8 +66,10 @@ def glance(request, ask, mark):
     members = {user for (user,) in ask(MEMBERS.format(mark), [group])}
     if not all(is_right(wanted, [row for row in rows if row[1] == wanted["email"]], oldest, members) for wanted in request["consumers"]):
         return None
-    if request["ours"] and {email for (email,) in ask(OURS.format(mark), [f"{request['ours']['name']}%", f"%{request['ours']['email']}"])} - set(emails):
-        return None  # somebody's account is left over
+    ours = request["ours"]
+    others = [user for user in ask(OURS.format(mark), [f"{ours['name']}%"]) if user[1] not in emails] if ours else []
+    if any(user in members or email.endswith(ours["email"]) for user, email in others):
+        return None  # the account of a consumer that is gone, as _openwebui_keys.py knows it
     return {"consumers": [valid(wanted) for wanted in request["consumers"]]}
 
 

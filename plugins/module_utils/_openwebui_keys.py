@@ -217,13 +217,21 @@ async def write(webui, change, group):
     return {"key": key, "old": sorted(old)}
 
 
-async def leftovers(webui, request, first):
-    """Return a wish for each service user that no consumer has any more: that it be gone."""
-    ours, kept = request.get("ours"), {wanted["email"] for wanted in request["consumers"]}
+async def service_users(webui, request, first):
+    """Return all that psw ever made, where those without a consumer shall go; in the service group one is that whatever its address is now."""
+    ours = request.get("ours")
     if not ours or request["state"] != "present":
         return []
-    left = [user for user in await webui.all_users() if user.name.startswith(ours["name"]) and user.email.endswith(ours["email"])]
-    return [{"consumer": user.name[len(ours["name"]) :], "email": user.email} for user in left if user.email not in kept and user.id != first.id]
+    group = await webui.group(request["group"])
+    members = await webui.members(group) if group else set()
+    named = [user for user in await webui.all_users() if user.name.startswith(ours["name"]) and user.id != first.id]
+    return [user for user in named if user.email.endswith(ours["email"]) or user.id in members]
+
+
+def leftovers(request, made, answers):
+    """Return a wish for each service user that no consumer has any more and that no answer was about: that it be gone."""
+    known = {wanted["email"] for wanted in request["consumers"]} | {answer["before"].get("stray") for answer in answers}
+    return [({"consumer": user.name[len(request["ours"]["name"]) :], "email": user.email}, "absent") for user in made if user.email not in known]
 
 
 async def serve_one(webui, request, wish, first):
@@ -256,20 +264,26 @@ def failed(wanted, exc):
     return {"consumer": wanted["consumer"], "status": "failed", "changed": False, "before": {}, "after": {}, "error": sentence}
 
 
-async def serve(webui, request):
-    """Answer a request, a state and the consumers that shall have it; each is on its own, since a key that is made must reach whoever asked for it."""
-    state = request["state"]
-    first = await webui.first_user()
-    if first is None and state in {"present", "rotated"}:
-        raise RefusedError(NO_FIRST_ACCOUNT)
+async def serve_each(webui, request, wishes, first):
+    """Answer each wish on its own, since a key that is made must reach whoever asked for it."""
     answers = []
-    wishes = [(wanted, state) for wanted in request["consumers"]] + [(wanted, "absent") for wanted in await leftovers(webui, request, first)]
     for wish in wishes:
         try:
             answers.append(await serve_one(webui, request, wish, first))
         except Exception as exc:  # noqa: BLE001 - whatever it is, what was done for the others must be told
             answers.append(failed(wish[0], exc))
-    return {"consumers": answers}
+    return answers
+
+
+async def serve(webui, request):
+    """Answer a request: a state, and the consumers that shall have it."""
+    state = request["state"]
+    first = await webui.first_user()
+    if first is None and state in {"present", "rotated"}:
+        raise RefusedError(NO_FIRST_ACCOUNT)
+    made = await service_users(webui, request, first)  # while nothing is changed yet that would have to be told
+    answers = await serve_each(webui, request, [(wanted, state) for wanted in request["consumers"]], first)
+    return {"consumers": answers + await serve_each(webui, request, leftovers(request, made, answers), first)}
 
 
 def take_turns(folder, limit=ONE_WAITS):

@@ -88,7 +88,9 @@ options:
     type: str
     default: psw-service
   purge:
-    description: With O(state=present), remove every service user in C(psw.local) that is not among O(consumers), and its key.
+    description:
+      - With O(state=present), remove every service user that is not among O(consumers), and its key.
+      - Such an account is named C(psw:) with a consumer, and is in O(group) or has an address in C(psw.local).
     type: bool
     default: false
 """

@@ -283,15 +283,18 @@ def test_fifty_consumers_are_one_pass_and_minted_and_checked_in_time(webui, keys
 def test_who_is_no_consumer_any_more_loses_user_and_key_and_people_keep_theirs(start_server, webui, keys):
     own = start_server(webui.release)
     time.sleep(1)  # accounts are dated by the second, and one as old as the first account is no matter for a glance
-    before = keys(own, ("stays", {}), ("goes", {}))
+    before = keys(own, ("stays", {}), ("goes", {}), ("moved", {}))
+    account = {"name": "psw: moved", "email": "moved@home.example", "role": "user", "profile_image_url": "/user.png"}
+    moved = next(user["id"] for user in users(own).values() if user["email"] == "psw-moved@psw.local")
+    assert own.get(f"/api/v1/users/{moved}/update", own.admin_token, account)[0] == 200
     people = {"name": "Anna", "email": "anna@psw.local", "password": "a-long-password", "role": "user"}
     assert own.get("/api/v1/auths/add", own.admin_token, people)[0] == 200
 
     purged = keys(own, ("stays", {"key": before["stays"]["key"]}), purge=True)
 
-    assert [(item["consumer"], item["status"]) for item in purged["consumers"]] == [("stays", "valid"), ("goes", "removed")]
+    assert [(item["consumer"], item["status"]) for item in purged["consumers"]] == [("stays", "valid"), ("goes", "removed"), ("moved", "removed")]
     assert sorted(users(own)) == ["admin@psw.local", "anna@psw.local", "psw-stays@psw.local"]
-    assert own.get(CHAT, before["goes"]["key"])[0] == 401
+    assert [own.get(CHAT, before[name]["key"])[0] for name in ("goes", "moved")] == [401, 401]
     assert not keys(own, ("stays", {"key": before["stays"]["key"]}), purge=True, glance_only=True)["changed"]
 
 

@@ -72,6 +72,7 @@ def test_a_key_with_all_that_was_promised_is_valid(look, state):
         'UPDATE "group" SET permissions = \'{"features": {"api_keys": true, "web_search": true}}\'',
         "UPDATE \"group\" SET name = 'renamed'",
         "INSERT INTO \"user\" VALUES ('two', 'psw: two', 'psw-two@psw.local', 'user', 300)",
+        "INSERT INTO \"user\" VALUES ('two', 'psw: two', 'two@home.example', 'user', 300); INSERT INTO group_member VALUES ('service', 'two')",
     ],
 )
 def test_whatever_differs_is_left_to_the_orm(database, look, change):

@@ -283,6 +283,29 @@ def test_accounts_of_consumers_that_are_gone_are_removed_and_people_stay(table, 
     assert [user.id for user in table.accounts] == ["first", "id-1", "psw: first", "Anna"]
 
 
+def test_an_account_of_a_consumer_that_is_gone_is_removed_at_whatever_address_it_has_now(table, ask, ask_all):
+    moved, kept = (answer["key"] for answer in ask_all("past", "probe"))
+    table.accounts[1].email = "moved@home.example"
+
+    planned = ask(kept, ours=OURS, check=True)
+    assert table.writes == []
+    done = ask(kept, ours=OURS)
+
+    assert [(item["consumer"], item["status"], item["changed"]) for item in planned] == [("probe", "valid", False), ("past", "removed", True)]
+    assert (done[1]["old"], table.writes, table.keys) == ([moved], ["removal"], {"id-2": kept})
+
+
+def test_an_account_with_another_address_whose_consumer_stays_is_removed_once(table, ask):
+    old = ask()["key"]
+    table.accounts[1].email = "moved@home.example"
+
+    planned = ask(old, ours=OURS, check=True)
+    done = ask(old, ours=OURS)
+
+    assert [(item["consumer"], item["status"]) for item in planned] == [(item["consumer"], item["status"]) for item in done] == [("probe", "rotated")]
+    assert [user.email for user in table.accounts] == ["admin@home.example", "psw-probe@psw.local"]
+
+
 def test_the_first_account_is_no_leftover(table, ask):
     table.accounts[0].name, table.accounts[0].email = "psw: admin", "admin@psw.local"
 
