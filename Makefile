@@ -37,9 +37,8 @@ lab-down: venv ## Remove the lab without trace (root)
 # --- tests ---------------------------------------------------------------------------------------------------------
 .PHONY: test
 test: venv ## Everything CI runs (root, for the lab)
-	@# What waits for servers runs beside what computes.
-	$(MAKE) --jobs=3 --output-sync=target lint test-unit test-integration
-	$(MAKE) --jobs=2 --output-sync=target test-e2e
+	@# Begun in this order, so that what waits for servers runs beside what computes.
+	$(MAKE) --jobs=3 --output-sync=target lint test-integration test-unit test-e2e
 
 .PHONY: lint
 lint: venv sanity ## ruff, mypy, yamllint, ansible-lint production; ansible-test sanity

@@ -15,6 +15,10 @@ from lab.project import LabProject
 REPO = Path(__file__).parents[2]
 NAME = os.environ.get("PSW_MOLECULE_LAB", "molecule")  # shared with the Molecule scenarios: what they built is what these tests look at
 
+# Prints every file that a look may not touch: on a node and in a target, but for what changes by itself and Ansible's own scratch directory.
+LIVELY = "^/(root/.ansible|run|tmp|var/log|var/tmp|etc/pve|var/lib/lxc|var/lib/containers|srv/postgres)"
+TREE = f"find / -xdev -type d -printf '%p %m %U:%G\\n' -o -printf '%p %m %U:%G %s %C@ %l\\n' | grep -vE '{LIVELY}' | sort"
+
 
 def pytest_collection_modifyitems(items):
     """Mark the tests of the house that all share, so that the others can run beside them."""

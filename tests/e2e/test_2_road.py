@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a user of a converged @ai may rely on."""
 
+import json
 import os
 import re
 import shutil
@@ -64,6 +65,27 @@ def plain_ansible_playbook(project):
 
 def test_plain_ansible_playbook_sees_what_the_cli_sees(project):
     assert set(re.findall(r"changed=(\d+)", plain_ansible_playbook(project))) == {"0"}
+
+
+def test_psw_as_pipx_installs_it_does_without_a_checkout_what_the_checkout_does(project, tmp_path):
+    uv, python = Path(sys.executable).parent / "uv", tmp_path / "venv" / "bin" / "python"
+    for words in (["venv", "--python", sys.executable, tmp_path / "venv"], ["pip", "install", "--python", python, "--refresh-package", "psw-ai", REPO]):
+        subprocess.run([uv, *words], check=True, capture_output=True)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "psw").symlink_to(python.parent / "psw")  # all that is in the PATH: neither Ansible nor sops
+    mine = {name: value for name, value in project.environment.items() if not name.startswith("ANSIBLE_")} | {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+
+    def run(*words):
+        done = subprocess.run(["psw", *words], cwd=tmp_path, env=mine, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+        return done.stdout
+
+    run("init", "another-home", "--domain", "another.example")
+    run("-C", "another-home", "plan")
+    assert changed(json.loads(run("-C", str(project.path), "deploy", "converge", "--json"))) == 0
+    assert json.loads(run("-C", str(project.path), "doctor", "--json"))["findings"] == []
+    password = run("-C", str(project.path), "secrets", "show", "openwebui.openwebui_admin_password").strip()
+    assert password == project.secret("openwebui", "openwebui_admin_password")
 
 
 @pytest.fixture

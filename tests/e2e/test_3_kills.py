@@ -14,6 +14,8 @@ import pytest
 from lab.project import MODEL
 from lab.state import NODE
 
+from .conftest import TREE
+
 pytestmark = pytest.mark.e2e
 # Tasks spread over the road, as `psw -v deploy converge` announces them.
 MOMENTS = [
@@ -53,6 +55,16 @@ def before_the_first_converge(project, machines):
     project.make("@ai")
     project.run("node", "setup-gpu", NODE)
     machines.forget_everything()
+
+
+def test_a_check_before_the_first_converge_shows_what_is_to_come_and_makes_nothing(project, machines):
+    def everything():
+        places = [file for file in sorted(project.path.rglob("*")) if file.is_file() and ".psw" not in file.parts]
+        return machines.node(f'{TREE}; pct list; zfs list -H -o name; pvesm status | cut -d" " -f1').stdout, {file: file.read_bytes() for file in places}
+
+    before = everything()
+    assert project.json("deploy", "converge", "--check")["changed"] > 0
+    assert everything() == before
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

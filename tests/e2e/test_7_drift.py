@@ -13,6 +13,8 @@ import pytest
 
 from lab.state import NODE
 
+from .conftest import TREE
+
 pytestmark = pytest.mark.e2e
 FULL = bool(os.environ.get("PSW_FULL"))
 APPS = {"ollama": "psw-ai", "postgres": "psw-core", "openwebui": "psw-core", "caddy": "psw-core"}
@@ -99,10 +101,13 @@ def see_named_and_healed(project, shells, drifts):
         shells(drift.where, drift.harm)
     wrong, before = settings(shells), starts(shells)
     assert wrong != right
+    files = [shells(where, TREE) for where in (NODE, *APPS)]
+    assert min(map(len, files)) > 10000
 
     shown = edits(project.run("deploy", "converge", "--check", "--diff"))
     assert sorted(shown) == sorted(line for drift in drifts for line in drift.named)
     assert (settings(shells), starts(shells)) == (wrong, before)
+    assert [shells(where, TREE) for where in (NODE, *APPS)] == files
 
     project.run("deploy", "converge")
     after = starts(shells)

@@ -200,7 +200,9 @@ def test_a_pool_that_will_not_do_for_models_is_refused_before_anything_is_made(w
         trouble.cause(with_models.project.lab, "pool", pool="tank", what=what)
         with_models.refuses("no_pool", said)
         with_models.heal()
+    before = with_models.state()
     assert with_models.converge("--check")[0] == 0
+    assert with_models.state() == before
 
 
 def test_no_dataset_is_made_for_a_target_that_cannot_be_made(with_models):
