@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from click.shell_completion import CompletionItem
+
+
+CHECK = re.compile("--ch(e(ck?)?)?|-[bDhkKv]*C[bCDhkKv]*")  # as ansible-playbook takes it: shortened, or among other flags
 
 
 class Settings:
@@ -24,6 +28,11 @@ class Settings:
         self.yes = False
         self.lock_timeout = 30.0
         self.ansible_args = ansible_args
+
+    @property
+    def only_looks(self) -> bool:
+        """Say whether what follows ``--`` tells ansible-playbook to change nothing."""
+        return any(CHECK.fullmatch(word) for word in self.ansible_args)
 
 
 def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -12,7 +12,6 @@ from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 from ansible_collections.psw.ai.plugins.plugin_utils._manual import page
 from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets
 
-from psw_cli import exits
 from psw_cli.base import Nouns, Settings, Verb
 from psw_cli.failures import Failure
 from psw_cli.key import keyholders, look_after
@@ -67,12 +66,17 @@ def add(settings: Settings, name: str, role: str) -> None:
     """Give a program of yours its own key.
 
     Prints, this once, the key and how to use it with the OpenAI SDKs. The program stands in psw.yml from then on, and every converge
-    sees to it that its key works.
+    sees to it that its key works. With -- --check it only says what would happen.
     """
     with alone(settings) as project:
         keyholders(project)
-        changed = _consumers.add(project, Catalog.load(), name, role)
+        changed = _consumers.add(project, Catalog.load(), name, role, check=settings.only_looks)
         known = _stored(project, name)
+        if settings.only_looks:
+            changed = changed or known is None
+            text = f"would give {name} a key" if changed else f"{name} has a key already"
+            result(settings, {"changed": changed, "consumer": name}, text)
+            return
         try:
             told, _report = look_after(project, settings, "consumer-add", {"psw_key_state": "present", "psw_key_only": [name]})
         except Failure as failure:
@@ -101,31 +105,29 @@ def remove(settings: Settings, name: str) -> None:
     """
     with alone(settings) as project:
         _consumers.remove(project, name, check=True)  # a name that is unknown is an error before anything is done
-        check = False
         try:
             keyholders(project)
+            _revoke(project, settings, name)
+            told = (f"would remove {name} and its key", f"removed {name}: its key gets 401 from now on")
         except Failure as failure:
-            if failure.exit_code != exits.REFUSED:
+            if failure.code != "not_deployed":
                 raise
-            text = f"removed {name}; it had no key yet"
-        else:
-            check = _revoke(project, settings, name)
-            text = f"would remove {name} and its key" if check else f"removed {name}: its key gets 401 from now on"
-        _consumers.remove(project, name, check=check)  # last, so that the same command goes on where a run ended early
-    result(settings, {"changed": True, "consumer": name}, text)
+            told = (f"would remove {name}", f"removed {name}; there is no Open WebUI to which it had a key")
+            if not settings.only_looks:
+                Secrets(project).remove(name)
+        _consumers.remove(project, name, check=settings.only_looks)  # last, so that the same command goes on where a run ended early
+    result(settings, {"changed": True, "consumer": name}, told[0] if settings.only_looks else told[1])
 
 
-def _revoke(project: Project, settings: Settings, name: str) -> bool:
-    """Take the key from a program; say whether the run only looked. Where it failed, nobody may think that the key is dead."""
-    again = f"the key of {name} may still open the API; when this is mended: psw consumer remove {name}"
+def _revoke(project: Project, settings: Settings, name: str) -> None:
+    """Take the key from a program; where that failed, nobody may think that the key is dead."""
     try:
-        told, report = look_after(project, settings, "consumer-remove", {"psw_key_state": "absent", "psw_key_only": [name]})
+        look_after(project, settings, "consumer-remove", {"psw_key_state": "absent", "psw_key_only": [name]})
     except Failure as failure:
-        failure.hint = "\n  ".join(filter(None, (failure.hint, again)))
+        if failure.code != "not_deployed":
+            again = f"the key of {name} may still open the API; when this is mended: psw consumer remove {name}"
+            failure.hint = "\n  ".join(filter(None, (failure.hint, again)))
         raise
-    if not any(item["consumer"] == name and item["status"] == "removed" for item in told["psw_keys"]):
-        raise Failure("left_undone", f"Open WebUI was not asked to remove {name}", again, exits.FAILED, report)
-    return bool(told["psw_check"])
 
 
 @click.command("list", cls=Verb)

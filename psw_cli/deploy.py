@@ -75,7 +75,7 @@ def reset(settings: Settings, names: tuple[str, ...], destroy: bool) -> None:  #
 
     Without names all consumers get new keys. Each key is changed on its own: whoever is not named keeps working. A consumer that is an
     app is given its new key; into your own programs you put theirs. Open WebUI is asked whether each new key works and each old one
-    gets 401.
+    gets 401. With -- --check it only says what would happen.
     """
     if destroy:
         raise not_built_yet("psw deploy reset --destroy", "remove the target's container with pct destroy, then run psw deploy converge")
@@ -89,8 +89,9 @@ def reset(settings: Settings, names: tuple[str, ...], destroy: bool) -> None:  #
         _told, report = look_after(project, settings, "deploy-reset", wishes)
     done = [holder["consumer"] for holder in chosen]
     own = [f"{holder['consumer']}.{holder['secret']}" for holder in chosen if "app" not in holder]
-    text = f"new keys for {', '.join(done)}; the old ones get 401"
-    if own:
+    who = ", ".join(done)
+    text = f"would give new keys to {who}" if settings.only_looks else f"new keys for {who}; the old ones get 401"
+    if own and not settings.only_looks:
         text += "\nput the new ones into your own programs:" + "".join(f"\n  psw secrets show {name}" for name in own)
     result(settings, {"reset": done, **report}, text)
 

@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
-from ansible_collections.psw.ai.plugins.plugin_utils import _targets
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._consumers import GIVES_KEYS, consumers
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
@@ -50,22 +49,33 @@ def list_(settings: Settings) -> None:
 
 
 def keyholders(project: Project) -> list[dict[str, str]]:
-    """Return all consumers of what is deployed; without an Open WebUI that could know them it is a refusal."""
+    """Return all consumers of what is planned; without an Open WebUI that could know them it is a refusal."""
     plan = project.plan or {"apps": {}}
-    target = plan["apps"].get(GIVES_KEYS, {}).get("target")
-    if not target or not _targets.read(project.path).get(target, {}).get("address"):
-        hint = "deploy it with: psw app add openwebui, then psw deploy converge"
-        raise Failure("not_deployed", "Open WebUI is not deployed yet, and it is what gives out keys", hint, exits.REFUSED)
+    if GIVES_KEYS not in plan["apps"]:
+        raise _not_deployed()
     return consumers(project, Catalog.load(), plan["apps"])
 
 
+def _not_deployed(report: dict[str, Any] | None = None) -> Failure:
+    hint = "deploy it with: psw app add openwebui, then psw deploy converge"
+    return Failure("not_deployed", "Open WebUI is not deployed yet, and it is what gives out keys", hint, exits.REFUSED, report)
+
+
 def look_after(project: Project, settings: Settings, verb: str, wishes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run the playbook of the keys; return what Open WebUI told about each consumer and account, and the report of the run."""
+    """Run the playbook of the keys; return what Open WebUI told about each consumer and account, and the report of the run.
+
+    Whether there is one is for its node to say: a fresh copy of a project has no notes of where its targets are.
+    """
     state = Run()
     job = Job(verb, PLAYBOOK, f"psw {verb.replace('-', ' ', 1)}", ("--extra-vars", json.dumps(wishes)))
     report = perform(project, settings, job, state)
-    told: dict[str, Any] = next((told for told in state.told.values() if "psw_keys" in told), {"psw_keys": [], "psw_key_usage": {}})
-    return told, report
+    told = next((told for told in state.told.values() if "psw_keys" in told), None)
+    if told is not None:
+        return told, report
+    if any("psw_no_target" in told for told in state.told.values()):
+        raise _not_deployed(report)
+    hint = "say what follows -- without --limit, --tags and the like: they left it out"
+    raise Failure("left_undone", "Open WebUI was not asked about the keys", hint, exits.FAILED, report)
 
 
 def ago(moment: float | None, now: float) -> str | None:

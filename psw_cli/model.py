@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
-from ansible_collections.psw.ai.plugins.plugin_utils import _model_fit, _models, _targets
+from ansible_collections.psw.ai.plugins.plugin_utils import _model_fit, _models
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 from ansible_collections.psw.ai.plugins.plugin_utils._has import usable_mib
@@ -122,11 +122,14 @@ def remove(settings: Settings, names: tuple[str, ...]) -> None:
 
 
 def _engine(project: Project) -> None:
-    """Refuse what asks an engine that there is not yet."""
-    target = (project.plan or {"apps": {}})["apps"].get(ENGINE, {}).get("target")
-    if not target or not _targets.read(project.path).get(target, {}).get("address"):
-        hint = "deploy it with: psw app add ollama, then psw deploy converge"
-        raise Failure("not_deployed", "Ollama, which runs models, is not deployed yet", hint, exits.REFUSED)
+    """Refuse what asks an engine that is not planned."""
+    if ENGINE not in (project.plan or {"apps": {}})["apps"]:
+        raise _not_deployed()
+
+
+def _not_deployed(report: dict[str, Any] | None = None) -> Failure:
+    hint = "deploy it with: psw app add ollama, then psw deploy converge"
+    return Failure("not_deployed", "Ollama, which runs models, is not deployed yet", hint, exits.REFUSED, report)
 
 
 def _left_undone(what: str, report: dict[str, Any]) -> Failure:
@@ -143,6 +146,8 @@ def _look_after(project: Project, settings: Settings, verb: str, wishes: dict[st
     job = Job(verb, PLAYBOOK, f"psw {verb.replace('-', ' ', 1)}", ("--extra-vars", json.dumps(wishes)), secrets=False)
     report = perform(project, settings, job, state)
     told = next((told for told in state.told.values() if "psw_models" in told), None)
+    if told is None and any("psw_no_target" in told for told in state.told.values()):
+        raise _not_deployed(report)
     if told is None:
         raise _left_undone("the engine was not looked at", report)
     return told["psw_models"], told["psw_check"], report

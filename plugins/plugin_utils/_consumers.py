@@ -72,8 +72,8 @@ def of_apps(catalog: Catalog) -> dict[str, str]:
     return {consumer: app for app, entry in catalog.apps.items() for consumer in entry.get("service_keys", {})}
 
 
-def add(project: Project, catalog: Catalog, name: str, role: str) -> bool:
-    """Write one of the user's programs into ``psw.yml``; False when it stood there already just so."""
+def add(project: Project, catalog: Catalog, name: str, role: str, *, check: bool = False) -> bool:
+    """Write one of the user's programs into ``psw.yml``; False when it stood there already just so. With ``check`` nothing is written."""
     taken = {**of_apps(catalog), **{app: app for app in catalog.apps}}
     if name in taken:
         raise ProjectError(f"{name} is taken by the app {taken[name]}", "take another name for your program")
@@ -82,7 +82,8 @@ def add(project: Project, catalog: Catalog, name: str, role: str) -> bool:
         if role_of(wishes, name) != role:
             raise ProjectError(f"{project.document.at(('consumers', name))}: there is a consumer {name} already, with another role", "change it there by hand")
         return False
-    project.edit(lambda tree: _edit.set_entry(tree, "consumers", name, {"role": role} if role != ROLE else {}))
+    if not check:
+        project.edit(lambda tree: _edit.set_entry(tree, "consumers", name, {"role": role} if role != ROLE else {}))
     return True
 
 

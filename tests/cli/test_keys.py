@@ -154,9 +154,74 @@ def test_a_program_that_a_run_left_out_or_only_looked_at_keeps_its_key_and_its_p
     left_out = psw("consumer", "remove", "leaked", "--", "--limit", "psw-ai")
     looked_at = psw("consumer", "remove", "leaked", "--", "--check")
 
-    assert (left_out.exit_code, "Open WebUI was not asked to remove leaked" in left_out.stderr) == (1, True)
+    assert (left_out.exit_code, "Open WebUI was not asked about the keys" in left_out.stderr) == (1, True)
+    assert "the key of leaked may still open the API" in left_out.stderr
     assert (looked_at.exit_code, looked_at.stdout) == (0, "would remove leaked and its key\n")
     assert live()["psw-leaked@psw.local"] == stored(house)["leaked"]["leaked_openwebui_service_key"]
+    assert "  leaked: {}\n" in (house / "psw.yml").read_text()
+
+
+@pytest.mark.parametrize("flag", ["--check", "-C", "-DC", "--che"])
+def test_a_check_gives_no_key_and_writes_nothing(psw, psw_json, house, live, flag):
+    psw("consumer", "add", "has-one")
+    before = (live(), stored(house), (house / "psw.yml").read_text())
+
+    code, told = psw_json("consumer", "add", "my-script", "--", flag)
+    assert (code, told["changed"], "key" in told) == (0, True, False)
+    assert psw_json("consumer", "add", "has-one", "--", flag)[1]["changed"] is False
+    assert psw("deploy", "reset", "--", flag).stdout == "would give new keys to probe, has-one\n"
+    assert psw("consumer", "remove", "has-one", "--", flag).stdout == "would remove has-one and its key\n"
+
+    assert (live(), stored(house), (house / "psw.yml").read_text()) == before
+
+
+def test_a_copy_of_the_project_without_notes_looks_after_the_same_keys(psw, psw_json, house, live):
+    psw("consumer", "add", "leaked")
+    (house / ".psw/targets.yml").unlink()  # host_vars name the machine here, as its node does in a house
+
+    assert [key["state"] for key in psw_json("key", "list")[1]["keys"]] == ["missing", "valid"]
+    assert psw("consumer", "remove", "leaked").stdout == "removed leaked: its key gets 401 from now on\n"
+    assert (live(), stored(house)) == ({}, {})
+
+
+@pytest.fixture
+def bare(house, tmp_path, on_this_machine):
+    """The same project, whose node says that it has no containers."""
+    (house / ".psw/targets.yml").unlink()
+    for name in ("psw-core", "psw-ai"):
+        (house / "host_vars" / f"{name}.yml").unlink()
+    on_this_machine("pve1")
+    (tmp_path / "bin/pvesh").write_text("#!/bin/sh\necho []\n")
+    (tmp_path / "bin/pvesh").chmod(0o755)
+    return house
+
+
+@pytest.mark.parametrize("verb", [("key", "list"), ("consumer", "add", "my-script"), ("deploy", "reset")])
+def test_an_open_webui_that_is_planned_and_that_its_node_does_not_have_gives_no_keys(psw, bare, documented, verb):
+    answer = psw(*verb)
+
+    assert (answer.exit_code, documented(answer.stderr[answer.stderr.index("refused: ") :])) == (3, True), answer.stderr
+
+
+def test_a_program_is_removed_with_what_is_stored_for_it_when_there_is_no_open_webui_any_more(psw, house, live, request):
+    psw("consumer", "add", "my-script")
+    request.getfixturevalue("bare")
+
+    assert psw("consumer", "remove", "my-script", "--", "--check").stdout == "would remove my-script\n"
+    assert list(stored(house)) == ["my-script"]
+    assert psw("consumer", "remove", "my-script").stdout == "removed my-script; there is no Open WebUI to which it had a key\n"
+    assert (stored(house), "my-script" in (house / "psw.yml").read_text()) == ({}, False)
+
+
+def test_a_program_is_kept_in_mind_while_nobody_can_say_whether_there_is_an_open_webui(psw, house, live, edit, request):
+    psw("consumer", "add", "leaked")
+    request.getfixturevalue("bare")
+    edit("host_vars/pve1.yml", "ansible_connection: local", "ansible_port: 1")
+
+    answer = psw("consumer", "remove", "leaked")
+
+    assert (answer.exit_code, "the key of leaked may still open the API" in answer.stderr) == (4, True), answer.stderr
+    assert list(stored(house)) == ["leaked"]
     assert "  leaked: {}\n" in (house / "psw.yml").read_text()
 
 
@@ -215,7 +280,7 @@ def test_before_the_first_converge_there_are_no_keys(psw, project, documented, v
 def test_a_program_that_never_had_a_key_can_be_removed(psw, project):
     (project / "psw.yml").write_text((project / "psw.yml").read_text() + "consumers: {my-script: {}}\n")
 
-    assert psw("consumer", "remove", "my-script").stdout == "removed my-script; it had no key yet\n"
+    assert psw("consumer", "remove", "my-script").stdout == "removed my-script; there is no Open WebUI to which it had a key\n"
 
 
 def test_names_that_do_not_fit_are_explained(psw, house, documented):
