@@ -9,6 +9,7 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+PARENT = "PSW_PID"  # the variable that tells which process started this one
 GRACE = 20  # seconds that Ansible gets to stop its workers
 
 
@@ -16,7 +17,7 @@ def main() -> None:
     """Run ansible-playbook with this program's arguments."""
     signal.signal(signal.SIGUSR1, _end)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
-    if os.getppid() == 1:  # psw went away before we could ask to be told
+    if str(os.getppid()) != os.environ.get(PARENT):  # psw went away before we could ask to be told
         sys.exit(130)
     from ansible.cli.playbook import main as ansible_playbook  # noqa: PLC0415 - after the call that may end us
 

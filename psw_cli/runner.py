@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.psw.ai.plugins.plugin_utils import _errors
 
-from psw_cli._playbook import GRACE
+from psw_cli._playbook import GRACE, PARENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,6 +110,7 @@ def environment(config: Path) -> dict[str, str]:
         *(path for path in (os.environ.get("ANSIBLE_COLLECTIONS_PATH"), "~/.ansible/collections:/usr/share/ansible/collections") if path),
     ]
     return {
+        PARENT: str(os.getpid()),
         "ANSIBLE_CONFIG": str(config),
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(paths),  # this very collection wins over an older copy
         "ANSIBLE_HOST_KEY_CHECKING": "true",  # ansible-runner would turn it off

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 # In place of Ansible, which catches the interruption in some places and ends on it in others.
 DEAF = """\
 import pathlib, time
@@ -20,7 +22,7 @@ def main(args):
         except KeyboardInterrupt:
             pathlib.Path(args[1]).write_text("interrupted")
 """
-START = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); sys.stdin.read()"
+START = "import os, subprocess, sys; os.environ['PSW_PID'] = str(os.getpid()); print(subprocess.Popen(sys.argv[1:]).pid, flush=True); sys.stdin.read()"
 PLAYBOOK = "import sys; from psw_cli import _playbook; _playbook.GRACE = 1; sys.argv = ['', sys.argv[1]]; _playbook.main()"
 
 
@@ -36,16 +38,37 @@ def running(pid):
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_a_run_whose_psw_was_killed_ends_where_its_interruption_is_lost_too(tmp_path):
+@pytest.fixture
+def start(tmp_path):
+    """Start a psw with an Ansible that hears badly; return the psw and the file that Ansible makes."""
     package = tmp_path / "ansible" / "cli"
     package.mkdir(parents=True)
     for place in (package.parent, package):
         (place / "__init__.py").touch()
     (package / "playbook.py").write_text(DEAF)
     noted = tmp_path / "noted"
-    command = [sys.executable, "-c", START, sys.executable, "-c", PLAYBOOK, str(noted)]
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as psw:
+
+    def run(*before):
+        command = [*before, sys.executable, "-c", START, sys.executable, "-c", PLAYBOOK, str(noted)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment), noted
+
+    return run
+
+
+@pytest.mark.skipif(subprocess.run(["unshare", "--pid", "--fork", "true"], check=False).returncode != 0, reason="needs the right to make a namespace")
+def test_a_psw_that_is_the_first_process_of_a_container_runs_playbooks_as_well(start):
+    psw, noted = start("unshare", "--pid", "--fork", "--kill-child")
+    with psw:
+        try:
+            wait_for(noted.exists)
+        finally:
+            psw.kill()
+
+
+def test_a_run_whose_psw_was_killed_ends_where_its_interruption_is_lost_too(start):
+    psw, noted = start()
+    with psw:
         pid = int(psw.stdout.readline())
         try:
             wait_for(noted.exists)
