@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from lab.project import LabProject
 from lab.state import NODE
 
@@ -92,7 +94,11 @@ def _target(host: str, shell: Shell, *, gpu: bool) -> Iterator[Check]:
         yield Check(host, "command", "curl -sk --resolve chat.home.example:443:127.0.0.1 https://chat.home.example/health", expect="true")
 
 
-def _node(shell: Shell) -> Iterator[Check]:
+def _node(shell: Shell, record: Path) -> Iterator[Check]:
+    known = yaml.safe_load(record.read_text(encoding="utf-8"))
+    yield Check(NODE, "command", "cat /proc/driver/nvidia/version", expect=known["nvidia"]["driver_version"])
+    for gpu in known["gpus"]:
+        yield Check(NODE, "command", f"cat /sys/bus/pci/devices/{gpu['address']}/device", expect=gpu["id"].partition(":")[2])
     dataset = next(name for name in shell.read("zfs", "list", "-H", "-o", "name").split() if name.endswith("psw-models"))
     for name in PROPERTIES:
         value = shell.read("zfs", "get", "-Hp", "-o", "value", name, dataset).strip()
@@ -109,5 +115,6 @@ def collect(project: LabProject) -> tuple[list[Check], dict[str, str]]:
     """Return the checks and the machines' addresses by name."""
     addresses = {NODE: project.lab.node_address, "psw-ai": project.address("ollama"), "psw-core": project.address("caddy")}
     shells = {host: Shell(address, project.lab.key) for host, address in addresses.items()}
-    checks = [*_node(shells[NODE]), *_target("psw-ai", shells["psw-ai"], gpu=True), *_target("psw-core", shells["psw-core"], gpu=False)]
+    node = _node(shells[NODE], project.path / "nodes" / NODE / "gpu.yml")
+    checks = [*node, *_target("psw-ai", shells["psw-ai"], gpu=True), *_target("psw-core", shells["psw-core"], gpu=False)]
     return checks, addresses

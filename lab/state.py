@@ -91,18 +91,27 @@ def names() -> list[str]:
 @contextmanager
 def locked(name: str) -> Iterator[None]:
     """Hold a lab for one command at a time; a second one waits."""
-    RUN.mkdir(parents=True, exist_ok=True)
-    with (RUN / f"{name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with _lock(f"{name}.lock"):
         yield
 
 
 @contextmanager
 def all_locked() -> Iterator[None]:
-    """Hold what labs share: which there are, and the directories that the last one to go takes along, this lock with them."""
+    """Hold what labs share: which there are, and the directories that the last one to go takes along."""
+    with _lock("labs.lock"):
+        yield
+
+
+@contextmanager
+def _lock(name: str) -> Iterator[None]:
+    """Hold a lock, anew where the last lab to go took its directory along meanwhile."""
     while True:
-        RUN.mkdir(parents=True, exist_ok=True)
-        with (RUN / "labs.lock").open("w") as file:
+        try:
+            RUN.mkdir(parents=True, exist_ok=True)
+            file = (RUN / name).open("w")
+        except (FileNotFoundError, FileExistsError):  # gone since, or while mkdir looked whether it is there
+            continue
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if os.fstat(file.fileno()).st_nlink:
                 yield

@@ -40,10 +40,12 @@ def _refuse_driver(wanted, node, root):
             f"psw doctor says what is wrong; psw node setup-gpu {node} puts the driver back",
         )
     if loaded != wanted:
+        # Of another branch psw may know nothing, as of Debian's own.
+        stay = f"; with --driver-version {loaded} it records the one that is there" if loaded.split(".")[0] == wanted.split(".")[0] else ""
         raise ModuleRefusal(
             "module_version",
             f"NVIDIA driver {loaded} is loaded on {node}, and {wanted} is recorded",
-            f"run: psw node setup-gpu {node}; with --driver-version {loaded} it records the one that is there",
+            f"run: psw node setup-gpu {node}, which puts the recorded one back{stay}",
         )
 
 

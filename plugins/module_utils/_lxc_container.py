@@ -160,7 +160,8 @@ class Container:
         self.result["storage"] = storage
         name, wanted = self.params["hostname"], self.params["storage"]
         if wanted not in {"auto", storage}:
-            move = "pct move-volume %s rootfs %s" % (self.result["vmid"], wanted)
+            vmid = self.result["vmid"]
+            move = "pct shutdown %s && pct move-volume %s rootfs %s && pct start %s" % (vmid, vmid, wanted, vmid)
             self.notes = ["the root disk of %s is on %s, and psw moves no data; to have it on %s: %s" % (name, storage, wanted, move)]
 
     def _note_waiting(self, keys):

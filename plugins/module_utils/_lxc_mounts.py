@@ -55,7 +55,8 @@ def _volume(mount, now, key):
         raise ModuleRefusal(
             "mount_elsewhere",
             "%s in the container is %s, and not a volume of storage %s" % (mount["target"], now["volume"], mount["storage"]),
-            "psw moves no data: name what is there, move it (pct move-volume), or remove the mount (pct set NUMBER -delete %s) to start anew" % key,
+            "psw moves no data: name what is there, stop the container and pct move-volume it, or remove the mount (pct set NUMBER -delete %s) to start anew"
+            % key,
         )
     kept = {name: now[name] for name in ("volume", "size") if name in now}
     return {**kept, "mp": mount["target"], "backup": 0}

@@ -12,7 +12,6 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 from ansible_collections.psw.ai.plugins.module_utils._file_options import path_wishes
 from ansible_collections.psw.ai.plugins.module_utils._host_state import perform
 
-DEFAULT_HEADERS = "proxmox-default-headers"  # in every release's repository, so lists without it lack that repository
 _DOES_NOT_BUILD = "Error! Bad return status for module build"  # DKMS's words
 _OTHER_VERSION = (
     "The module does not build on that kernel. Where the log shows that the kernel is too new for it, ask for a later version (psw node setup-gpu NODE "
@@ -26,7 +25,7 @@ _ONLY_WHEN_LOADED = ("start", "stop", "restart")
 def _headers(found):
     """Return the packages with headers of kernels that are there and to come; a series that is not offered any more brings no kernels."""
     lacking = [kernel for kernel in found["modules"] if kernel.endswith("-pve") and kernel not in found["headers"]]
-    gone = _packages.unknown(found["headers_to_follow"], DEFAULT_HEADERS)[0]
+    gone = _packages.unknown(found["headers_to_follow"], _packages.PROXMOX_SIGN)[0]
     return [f"proxmox-headers-{kernel}" for kernel in lacking] + [name for name in found["headers_to_follow"] if name not in gone]
 
 

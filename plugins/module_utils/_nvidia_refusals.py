@@ -11,7 +11,6 @@ from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidi
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._nvidia import NO_MODULES, REPOSITORY
-from ansible_collections.psw.ai.plugins.module_utils._nvidia_job import DEFAULT_HEADERS
 
 _HEADERS = "proxmox-headers-"
 
@@ -19,10 +18,13 @@ _HEADERS = "proxmox-headers-"
 def refuse_other_driver(found, version):
     """Raise in a container whose node runs another driver: its libraries would not work there, be they here already or not."""
     if found["loaded"] not in (None, version):
+        loaded = found["loaded"]
+        # Of another branch psw may know nothing, as of Debian's own.
+        stay = f", with --driver-version {loaded} to keep the one that is there" if loaded.split(".")[0] == version.split(".")[0] else ""
         raise ModuleRefusal(
             "module_version",
-            f"the node runs NVIDIA driver {found['loaded']}, and libraries of {version}, which is recorded for it, do not work with that",
-            f"run psw node setup-gpu NODE to have the recorded driver back, with --driver-version {found['loaded']} to keep the one that is there",
+            f"the node runs NVIDIA driver {loaded}, and libraries of {version}, which is recorded for it, do not work with that",
+            f"run psw node setup-gpu NODE to have the recorded driver back{stay}",
         )
 
 
@@ -90,7 +92,7 @@ def refuse_headers(kernel, lacking, trouble, way_out):
     if not lacking:
         return
     kernels = [name[len(_HEADERS) :] for name in lacking if name.startswith(_HEADERS)]
-    names = f"{DEFAULT_HEADERS}, which brings the headers of the next kernel"
+    names = f"{_packages.PROXMOX_SIGN}, which brings the headers of the next kernel"
     if kernels:
         names = f"the headers ({_HEADERS}…) of kernel {', '.join(kernels)}, which is installed"
     why = f" apt could not fetch all package lists: {trouble}" if trouble else ""
@@ -100,8 +102,8 @@ def refuse_headers(kernel, lacking, trouble, way_out):
 
 def _lacking_headers(steps):
     """Return (headers that are wished for and offered by nobody, why that may be, what to do about it)."""
-    wished = [step.target for step in steps if step.op == "wish for package" and step.target.startswith((_HEADERS, DEFAULT_HEADERS))]
-    return _packages.unknown(wished, DEFAULT_HEADERS)
+    wished = [step.target for step in steps if step.op == "wish for package" and step.target.startswith((_HEADERS, _packages.PROXMOX_SIGN))]
+    return _packages.unknown(wished, _packages.PROXMOX_SIGN)
 
 
 def refuse(params, found, todo, steps):

@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import urllib.error
 
 from ansible_collections.psw.ai.plugins.module_utils import _progress as progress
@@ -163,12 +164,17 @@ def check_room(name, needed, free):
         )
 
 
+def whole_digest(name, pinned):
+    """Return a pinned digest as the engine writes it; half of one would hold a model to nothing."""
+    wanted = str(pinned).lower().removeprefix("sha256:")
+    if not re.fullmatch("[0-9a-f]{64}", wanted):
+        raise PswModuleError(f"{pinned!r} is no whole digest (64 hexadecimal digits), so it holds {name} to nothing; psw model list --json shows whole ones")
+    return wanted
+
+
 def check_digest(name, digest, pinned):
-    """Refuse a model that is not the one that was pinned; tags can be moved upstream."""
-    wanted = str(pinned or "").replace("sha256:", "")
-    if wanted and wanted != digest and digest.startswith(wanted):
-        raise PswModuleError(f"{pinned} is only the beginning of a digest, so it holds {name} to nothing; the whole is {digest}")
-    if wanted and wanted != digest:
+    """Refuse a model that is not the one that was pinned, if any was; tags can be moved upstream."""
+    if pinned not in (None, digest):
         raise PswModuleError(f"{name} has the digest {digest}, but {pinned} is pinned; what the tag means has changed upstream")
 
 

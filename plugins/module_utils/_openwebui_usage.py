@@ -15,7 +15,9 @@ import io
 import json
 import os
 import zipfile
+import zlib
 
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, IndexError, RuntimeError)  # as Python calls all the ways in which one can be
 MARK = "psw-answer:"
 EARLIER = 50  # files of the audit log that are read besides the current one, each of 10 MB and some 20000 lines
 DATA = "/app/backend/data"  # as in _openwebui_glance.py
@@ -60,7 +62,7 @@ def audit_files(current):
 
 def lines_of(file):
     """Yield the lines of a file of the audit log, also of one that is zipped; one that went meanwhile or is broken has none."""
-    with contextlib.suppress(OSError, zipfile.BadZipFile), contextlib.ExitStack() as opened:
+    with contextlib.suppress(OSError, *BROKEN_ZIP), contextlib.ExitStack() as opened:
         if file.endswith(".zip"):
             packed = opened.enter_context(zipfile.ZipFile(file))
             stream = io.TextIOWrapper(opened.enter_context(packed.open(packed.namelist()[0])), encoding="utf-8", errors="replace")

@@ -31,6 +31,7 @@ Dir::Cache::srcpkgcache "";
 """
 # A new node asks Proxmox's enterprise repository, which answers with 401 until somebody has paid for a subscription.
 _UNPAID = re.compile(r"enterprise\.proxmox\.com.* 401 ")
+PROXMOX_SIGN = "proxmox-default-headers"  # in every release's repository, so lists without it lack that repository
 _NOBODY_HAS_IT = re.compile(r"^E: (Unable to locate package|Package '.*' has no installation candidate)", re.MULTILINE)
 _ADD_REPOSITORY = (
     "Add Proxmox's repository for nodes without a subscription (in the web interface: the node > Updates > Repositories > Add > No-Subscription) "
@@ -125,7 +126,8 @@ def install(step):
         done = run(command, check=False)
     if done.rc != 0:
         before = f"\nBefore that, apt could not fetch all package lists: {_explain(updated)}" if updated.rc != 0 else ""
-        way_out = f"\n{_ADD_REPOSITORY}" if _unpaid(updated) and _NOBODY_HAS_IT.search(done.err) else ""
+        unpaid = _unpaid(updated) and _NOBODY_HAS_IT.search(done.err) and PROXMOX_SIGN not in _offered([PROXMOX_SIGN])
+        way_out = f"\n{_ADD_REPOSITORY}" if unpaid else ""
         raise PswModuleError(f"apt cannot install {step.target}: {_explain(done)}{before}{way_out}")
 
 

@@ -18,7 +18,7 @@ description:
     is a refusal (C(module_version)), whether or not there is anything to install.
   - Libraries of a newer driver that would win over those of O(version), and that do not go with their source, are a refusal
     (C(other_driver_libraries)) that names them.
-  - Does nothing, and needs no network, when the version is there.
+  - Does nothing when the version is there. Then it needs no network either, unless a kernel series of the node lacks its headers.
 author: the psw authors (@psw-ai)
 extends_documentation_fragment: [psw.ai.attributes]
 attributes:

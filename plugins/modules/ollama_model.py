@@ -131,7 +131,7 @@ def ensure(module):
     """Bring the models to the state asked for and return the module's result."""
     params, engine = module.params, ollama.Ollama(module.params["url"])
     wanted = [ollama.full_name(name) for name in params["models"]]
-    pinned = {ollama.full_name(name): digest for name, digest in params["digests"].items()}
+    pinned = {ollama.full_name(name): ollama.whole_digest(name, digest) for name, digest in params["digests"].items()}
     present = params["state"] == "present"
     for name in wanted if present else []:
         ollama.check_name(name)

@@ -116,14 +116,14 @@ def nvidia_driver(
         raise Refusal(
             "driver_too_old_for_kernel",
             f"No version of NVIDIA's driver branch {name} is known to build on kernel {kernel}.",
-            f"Ask for another branch (--driver-branch {nvidia['branch']}), or boot an older kernel (proxmox-boot-tool kernel pin).",
+            f"Ask for another branch (--driver-branch {nvidia['branch']}), or boot an older kernel (proxmox-boot-tool kernel pin) and remove this one.",
         )
     least = least_version(branch, kernel)
     if version and least and version_key(version) < version_key(least):
         raise Refusal(
             "driver_too_old_for_kernel",
             f"NVIDIA driver {version} does not build on kernel {kernel}; {least} is the first that does.",
-            f"Pin {least} or later, or boot an older kernel (proxmox-boot-tool kernel pin).",
+            f"Pin {least} or later, or boot an older kernel (proxmox-boot-tool kernel pin) and remove this one.",
         )
     stays = was.split(".")[0] == name and (not least or version_key(was) >= version_key(least))
     return {

@@ -165,7 +165,7 @@ def test_a_driver_that_is_not_the_recorded_one_is_refused_before_anything_is_cha
                 {
                     "code": "module_version",
                     "message": f"NVIDIA driver {NEWER} is loaded on {NODE}, and {VERSION} is recorded",
-                    "hint": f"run: psw node setup-gpu {NODE}; with --driver-version {NEWER} it records the one that is there",
+                    "hint": f"run: psw node setup-gpu {NODE}, which puts the recorded one back; with --driver-version {NEWER} it records the one that is there",
                 },
             )
         assert "\nmemory: 4096\n" in shells(NODE, "cat /etc/pve/lxc/VMID.conf")

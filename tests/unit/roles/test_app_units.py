@@ -255,15 +255,20 @@ def test_ollamas_image_and_devices_follow_the_record(role, record, devices, is_r
     [
         ("amd", ["/dev/kfd", "/dev/dri/renderD128"], {"video": 44, "render": 993}, ["993"]),
         ("intel", ["/dev/dri/renderD128"], {"video": 44, "render": 105}, ["105"]),
-        ("amd", ["/dev/kfd"], None, []),  # by hand, outside of a project
         ("nvidia", ["/dev/nvidia0"], {"video": 44, "render": 993}, []),  # whose nodes are open to all
     ],
 )
 def test_ollama_is_a_member_of_the_group_that_its_devices_belong_to_in_the_target(role, vendor, devices, groups, added):
-    known = {} if groups is None else {"lxc_target_groups": groups}
-    text = role("ollama", **on(vendor, devices=devices), **known).template("ollama.container.j2")
+    text = role("ollama", **on(vendor, devices=devices), lxc_target_groups=groups).template("ollama.container.j2")
 
     assert [line.partition("=")[2] for line in text.splitlines() if line.startswith("GroupAdd=")] == added
+
+
+@pytest.mark.parametrize("groups", [{}, {"ollama_gpu_groups": [993]}])
+def test_outside_of_a_project_ollama_gets_the_devices_and_groups_that_it_is_given(role, groups):
+    text = role("ollama", ollama_gpu_vendor="amd", ollama_gpu_devices=["/dev/kfd"], **groups).template("ollama.container.j2")
+
+    assert [line for line in text.splitlines() if line.startswith(("AddDevice=", "GroupAdd="))] == ["AddDevice=/dev/kfd", *(["GroupAdd=993"] if groups else [])]
 
 
 def test_a_card_pretends_to_be_another_one_only_where_that_is_recorded(role):

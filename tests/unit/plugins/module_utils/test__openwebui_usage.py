@@ -62,6 +62,20 @@ def test_a_zip_that_a_full_disk_broke_off_is_passed_over(tmp_path):
     assert counted(tmp_path) == {"one": {"requests": 1, "tokens": 0}}
 
 
+def test_a_zip_that_holds_nothing_or_something_damaged_is_passed_over(tmp_path):
+    with zipfile.ZipFile(tmp_path / "audit.2026-11-01_10-00-00_000000.log.zip", "w"):
+        pass
+    name = "audit.2026-11-02_10-00-00_000000.log"
+    filled(tmp_path, name, zipped=True)
+    packed = tmp_path / f"{name}.zip"
+    content = bytearray(packed.read_bytes())
+    content[30 + len(name) : 40 + len(name)] = b"\xff" * 10  # behind the head of its one member
+    packed.write_bytes(content)
+    filled(tmp_path, "audit.log", zipped=False)
+
+    assert counted(tmp_path) == {"one": {"requests": 1, "tokens": 0}}
+
+
 def test_of_many_files_the_newest_are_counted(tmp_path):
     for number in range(60):
         filled(tmp_path, f"audit.2026-11-01_10-{number:02}-00_000000.log", zipped=True)

@@ -167,24 +167,28 @@ UNPAID = "E: Failed to fetch https://enterprise.proxmox.com/debian/pve/dists/tri
 
 
 def test_a_new_node_is_told_of_the_repository_that_costs_nothing_where_a_package_is_not_to_be_had(monkeypatch):
-    apt_that_answers(monkeypatch, (100, UNPAID), (100, "E: Unable to locate package x"))
+    apt_that_answers(monkeypatch, (100, UNPAID), (100, "E: Unable to locate package x"), (0, ""))
     with pytest.raises(PswModuleError, match=r"Add Proxmox's repository for nodes without a subscription .*> Add > No-Subscription\)"):
         install_x()
 
 
+MADISON = " {} | 1.0 | http://download.proxmox.com/debian/pve trixie/pve-no-subscription amd64 Packages\n"
+
+
 @pytest.mark.parametrize(
     ("updated", "installed"),
-    [((100, UNPAID), "E: Failed to fetch http://deb.example/x.deb"), ((0, ""), "E: Unable to locate package x")],
-    ids=["the package is known, and does not come", "all lists are there"],
+    [
+        ((100, UNPAID), "E: Failed to fetch http://deb.example/x.deb"),
+        ((0, ""), "E: Unable to locate package x"),
+        ((100, UNPAID), "E: Unable to locate package x"),
+    ],
+    ids=["the package is known, and does not come", "all lists are there", "that repository is there, too"],
 )
 def test_a_failure_that_another_repository_would_not_mend_is_left_in_apts_words(monkeypatch, updated, installed):
-    apt_that_answers(monkeypatch, updated, (100, installed))
+    apt_that_answers(monkeypatch, updated, (100, installed), (0, "", MADISON.format("proxmox-default-headers")))
     with pytest.raises(PswModuleError) as caught:
         install_x()
     assert "No-Subscription" not in str(caught.value)
-
-
-MADISON = " {} | 1.0 | http://download.proxmox.com/debian/pve trixie/pve-no-subscription amd64 Packages\n"
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,13 @@ def test_another_driver_is_refused_with_both_versions_and_what_to_do(said, check
     assert said("rtx_4060_with_the_driver_loaded", RECORD, check=check, version="580.178.04")["refusal"] == {
         "code": "module_version",
         "message": "NVIDIA driver 580.178.04 is loaded on pve1, and 580.159.04 is recorded",
-        "hint": "run: psw node setup-gpu pve1; with --driver-version 580.178.04 it records the one that is there",
+        "hint": "run: psw node setup-gpu pve1, which puts the recorded one back; with --driver-version 580.178.04 it records the one that is there",
     }
+
+
+def test_a_driver_of_a_branch_that_psw_may_not_know_is_not_offered_to_be_recorded(said):
+    hint = said("rtx_4060_with_the_driver_loaded", RECORD, version="550.163.01")["refusal"]["hint"]
+    assert hint == "run: psw node setup-gpu pve1, which puts the recorded one back"
 
 
 def test_the_libraries_fit_either_flavour_of_the_module(said):

@@ -682,7 +682,8 @@ def test_a_root_disk_elsewhere_than_wished_stays_and_is_named(node, run, warned)
     run()
     node.write(storages=[SHARED, *STORAGES])
     assert not run(storage="ceph")["changed"]
-    assert warned == ["the root disk of psw-ai is on local-zfs, and psw moves no data; to have it on ceph: pct move-volume 100 rootfs ceph"]
+    move = "pct shutdown 100 && pct move-volume 100 rootfs ceph && pct start 100"
+    assert warned == [f"the root disk of psw-ai is on local-zfs, and psw moves no data; to have it on ceph: {move}"]
 
 
 def test_a_key_that_the_node_has_got_since_may_log_in_too(node, run):

@@ -118,6 +118,7 @@ def run(engine, capsys, monkeypatch):
     return call
 
 
+CC = "cc" * 32
 DONE = [{"status": "pulling manifest"}, {"status": "pulling aa", "digest": "sha256:aa", "total": GIB, "completed": 0}, {"status": "success"}]
 
 
@@ -247,17 +248,26 @@ def test_a_stub_for_a_cloud_is_refused(engine, run, name):
 def test_a_tag_that_was_moved_upstream_is_noticed(engine, run):
     engine.state["models"]["m:1"] = {"name": "m:1", "digest": "bb"}
 
-    assert run(ollama_model, models=["m:1"], digests={"m:1": "sha256:cc"})["msg"] == (
-        "m:1 has the digest bb, but sha256:cc is pinned; what the tag means has changed upstream"
+    assert run(ollama_model, models=["m:1"], digests={"m:1": f"sha256:{CC}"})["msg"] == (
+        f"m:1 has the digest bb, but {CC} is pinned; what the tag means has changed upstream"
     )
 
 
-def test_a_digest_that_was_copied_in_part_is_told_whole(engine, run):
-    engine.state["models"]["m:1"] = {"name": "m:1", "digest": "bb" * 32}
-    whole = f"sha256:bbbb is only the beginning of a digest, so it holds m:1 to nothing; the whole is {'bb' * 32}"
+@pytest.mark.parametrize("pinned", ["sha256:bbbb", "sha256:", "", f"sha512:{CC}", f"{CC}0"])
+def test_what_is_no_whole_digest_is_told_before_anything_is_downloaded(engine, run, pinned):
+    engine.state["pulls"] = [DONE]
 
-    assert run(ollama_model, models=["m:1"], digests={"m:1": "sha256:bbbb"})["msg"] == whole
-    assert not run(ollama_model, models=["m:1"], digests={"m:1": "bb" * 32})["changed"]
+    assert run(ollama_model, models=["m:1"], digests={"m:1": pinned})["msg"] == (
+        f"{pinned!r} is no whole digest (64 hexadecimal digits), so it holds m:1 to nothing; psw model list --json shows whole ones"
+    )
+    assert engine.state["calls"] == []
+
+
+@pytest.mark.parametrize("pinned", ["bb" * 32, f"sha256:{'bb' * 32}", f"SHA256:{'BB' * 32}"])
+def test_a_digest_may_be_written_as_any_program_writes_it(engine, run, pinned):
+    engine.state["models"]["m:1"] = {"name": "m:1", "digest": "bb" * 32}
+
+    assert not run(ollama_model, models=["m:1"], digests={"m:1": pinned})["changed"]
 
 
 def test_the_name_of_a_stub_is_refused_before_anything_is_downloaded(engine, run):
@@ -292,8 +302,8 @@ def test_a_downloaded_stub_does_not_stay(engine, run):
 def test_a_download_with_another_digest_does_not_stay(engine, run):
     engine.state["pulls"] = [DONE]
 
-    assert run(ollama_model, models=["m:1"], digests={"m:1": "sha256:cc"})["msg"] == (
-        f"m:1 has the digest {'aa' * 32}, but sha256:cc is pinned; what the tag means has changed upstream; it was removed again"
+    assert run(ollama_model, models=["m:1"], digests={"m:1": CC})["msg"] == (
+        f"m:1 has the digest {'aa' * 32}, but {CC} is pinned; what the tag means has changed upstream; it was removed again"
     )
     assert engine.state["models"] == {}
 
@@ -301,7 +311,7 @@ def test_a_download_with_another_digest_does_not_stay(engine, run):
 def test_a_model_that_is_not_listed_after_its_download_does_not_pass_its_own_pin(engine, run):
     engine.state.update(pulls=[DONE], pulled=None)
 
-    assert run(ollama_model, models=["m:1"], digests={"m:1": "sha256:cc"})["msg"] == (
+    assert run(ollama_model, models=["m:1"], digests={"m:1": CC})["msg"] == (
         "Ollama says that it has downloaded m:1, but does not list it; what went wrong is in: journalctl -u ollama"
     )
 
@@ -322,7 +332,7 @@ def test_check_mode_finds_the_models_of_a_stopped_engine_on_the_disk(run, tmp_pa
 
     assert not run(ollama_model, models=["m:1", "hf.co/someone/n"], **stopped)["changed"]
     assert run(ollama_model, models=["m:2"], **stopped)["changed"]
-    assert "is pinned" in run(ollama_model, models=["m:1"], digests={"m:1": "sha256:cc"}, **stopped)["msg"]
+    assert "is pinned" in run(ollama_model, models=["m:1"], digests={"m:1": CC}, **stopped)["msg"]
 
 
 def test_check_mode_foretells_and_pulls_nothing(engine, run):
