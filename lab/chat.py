@@ -12,8 +12,8 @@ from typing import Any
 class _Pinned(HTTPSConnection):
     """HTTPS to a name that the public DNS does not know, at an address that we do."""
 
-    def __init__(self, host: str, address: str, context: ssl.SSLContext) -> None:
-        super().__init__(host, context=context, timeout=120)
+    def __init__(self, host: str, address: str, context: ssl.SSLContext, timeout: float) -> None:
+        super().__init__(host, context=context, timeout=timeout)
         self._address = address
         self._tls = context
 
@@ -44,10 +44,11 @@ class Chat:
     address: str
     ca_file: Path
     key: str
+    patience: float = 120  # seconds to wait for an answer
 
     def request(self, method: str, path: str, body: object = None) -> Answer:
         """Send one request and return its answer, whatever its status."""
-        connection = _Pinned(self.host, self.address, ssl.create_default_context(cafile=str(self.ca_file)))
+        connection = _Pinned(self.host, self.address, ssl.create_default_context(cafile=str(self.ca_file)), self.patience)
         try:
             headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
             connection.request(method, path, None if body is None else json.dumps(body), headers)

@@ -14,16 +14,16 @@ import pytest
 DEAF = """\
 import pathlib, time
 def main(args):
-    pathlib.Path(args[1]).touch()
     end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
+            pathlib.Path(args[1]).touch()
             time.sleep(1)
         except KeyboardInterrupt:
             pathlib.Path(args[1]).write_text("interrupted")
 """
 START = "import os, subprocess, sys; os.environ['PSW_PID'] = str(os.getpid()); print(subprocess.Popen(sys.argv[1:]).pid, flush=True); sys.stdin.read()"
-PLAYBOOK = "import sys; from psw_cli import _playbook; _playbook.GRACE = 1; sys.argv = ['', sys.argv[1]]; _playbook.main()"
+PLAYBOOK = "import sys; from psw_cli import _playbook; _playbook.GRACE = 3; sys.argv = ['', sys.argv[1]]; _playbook.main()"
 
 
 def wait_for(what, seconds=20):

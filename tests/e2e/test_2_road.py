@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -188,7 +189,7 @@ def test_no_secret_is_found_where_none_belongs(project, machines):
 
 
 def test_everything_comes_back_after_a_restart_of_the_node_without_psw(project, machines):
-    chat = project.chat()
+    chat = replace(project.chat(), patience=30)  # a question may get lost while the house wakes up
     assert chat.models().status == 200
     subprocess.run([sys.executable, "-m", "lab", "restart", "--name", project.lab.name], check=True, capture_output=True)
     deadline, status = time.monotonic() + 180, 0
