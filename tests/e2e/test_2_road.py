@@ -68,16 +68,27 @@ def test_plain_ansible_playbook_sees_what_the_cli_sees(project):
     assert set(re.findall(r"changed=(\d+)", plain_ansible_playbook(project))) == {"0"}
 
 
+def outside(project, *path):
+    """Return the environment of somebody who has no checkout, and in whose PATH there is this alone."""
+    mine = {name: value for name, value in project.environment.items() if not name.startswith("ANSIBLE_")}
+    return mine | {"PATH": os.pathsep.join([*map(str, path), "/usr/bin", "/bin"])}
+
+
+def installed(place, *words):
+    """Make a virtual environment with these packages; return its programs' directory."""
+    uv, programs = Path(sys.executable).parent / "uv", place / "venv" / "bin"
+    for command in (["venv", "--python", sys.executable, place / "venv"], ["pip", "install", "--python", programs / "python", *words]):
+        subprocess.run([uv, *command], check=True, capture_output=True)
+    return programs
+
+
 def test_psw_as_pipx_installs_it_does_without_a_checkout_what_the_checkout_does(project, tmp_path):
-    uv, python = Path(sys.executable).parent / "uv", tmp_path / "venv" / "bin" / "python"
-    for words in (["venv", "--python", sys.executable, tmp_path / "venv"], ["pip", "install", "--python", python, "--refresh-package", "psw-ai", REPO]):
-        subprocess.run([uv, *words], check=True, capture_output=True)
+    programs = installed(tmp_path, "--refresh-package", "psw-ai", REPO)
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "psw").symlink_to(python.parent / "psw")  # all that is in the PATH: neither Ansible nor sops
-    mine = {name: value for name, value in project.environment.items() if not name.startswith("ANSIBLE_")} | {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    (tmp_path / "bin" / "psw").symlink_to(programs / "psw")  # all that is in the PATH: neither Ansible nor sops
 
     def run(*words):
-        done = subprocess.run(["psw", *words], cwd=tmp_path, env=mine, capture_output=True, text=True, check=False)
+        done = subprocess.run(["psw", *words], cwd=tmp_path, env=outside(project, tmp_path / "bin"), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
         return done.stdout
 
@@ -87,6 +98,21 @@ def test_psw_as_pipx_installs_it_does_without_a_checkout_what_the_checkout_does(
     assert json.loads(run("-C", str(project.path), "doctor", "--json"))["findings"] == []
     password = run("-C", str(project.path), "secrets", "show", "openwebui.openwebui_admin_password").strip()
     assert password == project.secret("openwebui", "openwebui_admin_password")
+
+
+def test_the_collection_as_galaxy_installs_it_does_with_plain_ansible_what_the_checkout_does(project, tmp_path):
+    galaxy = Path(sys.executable).parent / "ansible-galaxy"
+    subprocess.run([galaxy, "collection", "build", "--output-path", tmp_path, REPO], check=True, capture_output=True)
+    (artefact,) = tmp_path.glob("psw-ai-*.tar.gz")
+    subprocess.run([galaxy, "collection", "install", "--offline", "--force", "--collections-path", tmp_path, artefact], check=True, capture_output=True)
+    programs = installed(tmp_path, "ansible-core", "-r", tmp_path / "ansible_collections/psw/ai/meta/ee-requirements.txt")
+
+    words = [programs / "ansible-playbook", "-i", project.path / "psw.yml", "psw.ai.converge"]
+    environment = outside(project) | {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert set(re.findall(r"changed=(\d+)", done.stdout)) == {"0"}
+    assert done.stdout.count("Prove that the GPU does the work") == 1
 
 
 @pytest.fixture
