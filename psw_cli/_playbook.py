@@ -15,6 +15,7 @@ GRACE = 20  # seconds that Ansible gets to stop its workers
 
 def main() -> None:
     """Run ansible-playbook with this program's arguments."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else it stays ignored where a script started psw in the background
     signal.signal(signal.SIGUSR1, _end)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
     if str(os.getppid()) != os.environ.get(PARENT):  # psw went away before we could ask to be told

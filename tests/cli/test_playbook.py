@@ -66,8 +66,9 @@ def test_a_psw_that_is_the_first_process_of_a_container_runs_playbooks_as_well(s
             psw.kill()
 
 
-def test_a_run_whose_psw_was_killed_ends_where_its_interruption_is_lost_too(start):
-    psw, noted = start()
+@pytest.mark.parametrize("before", [[], ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]], ids=["as it is", "deaf, as in the background of a script"])
+def test_a_run_whose_psw_was_killed_ends_where_its_interruption_is_lost_too(start, before):
+    psw, noted = start(*before)
     with psw:
         pid = int(psw.stdout.readline())
         try:
