@@ -63,6 +63,16 @@ def project():
         down(NAME)
 
 
+@pytest.fixture(scope="module")
+def converged(project):
+    """The project with all of @ai running, whatever the tests before left."""
+    project.make("@ai")
+    if not (project.path / "nodes" / state.NODE / "gpu.yml").exists():
+        project.run("node", "setup-gpu", state.NODE)
+    project.run("deploy", "converge")
+    return project
+
+
 @pytest.fixture(scope="session")
 def machines(project):
     return Machines(project)

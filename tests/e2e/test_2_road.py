@@ -21,7 +21,6 @@ from lab.state import DOMAIN
 pytestmark = pytest.mark.e2e
 REPO = Path(__file__).parents[2]
 EXAMPLE = REPO / "examples" / "awx"
-QUADLET = "/etc/containers/systemd/openwebui.container"
 
 
 def changed(result):
@@ -151,25 +150,6 @@ def test_a_job_says_what_is_wrong_with_a_target_and_what_heals_it(job, machines)
         machines.target("ollama", "rm /run/cdi/nvidia.yaml")
     assert re.search(r"\[psw-ai\]: FAILED! .*CDI \(cdi_shadowed\): .*heal, on psw-ai: rm /run/cdi/nvidia.yaml", said, re.DOTALL)
     assert "failed=0" in job("ansible-playbook", "doctor.yml", "-i", "psw.yml")
-
-
-def test_a_quadlet_edited_by_hand_is_shown_then_healed_alone(project, machines):
-    def started(unit):
-        return machines.target("openwebui", "systemctl", "show", "-P", "ActiveEnterTimestampMonotonic", unit).stdout
-
-    before = {unit: started(unit) for unit in ("openwebui", "postgres", "caddy")}
-    machines.target("openwebui", "sed", "-i", "'/^\\[Container\\]/a Environment=EDITED_BY_HAND=yes'", QUADLET)
-
-    shown = project.run("deploy", "converge", "--check", "--diff")
-    edits = [line for line in (shown.stdout + shown.stderr).splitlines() if re.match(r"^\s*[-+](?![-+])", line)]
-    assert [line.strip() for line in edits] == ["-Environment=EDITED_BY_HAND=yes"]
-    assert "EDITED_BY_HAND" in machines.target("openwebui", "cat", QUADLET).stdout
-    assert started("openwebui") == before["openwebui"]
-
-    project.run("deploy", "converge")
-    assert "EDITED_BY_HAND" not in machines.target("openwebui", "cat", QUADLET).stdout
-    after = {unit: started(unit) for unit in before}
-    assert {unit for unit in before if after[unit] != before[unit]} == {"openwebui"}
 
 
 def test_no_secret_is_found_where_none_belongs(project, machines):

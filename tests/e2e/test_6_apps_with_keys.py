@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from lab.project import LabProject
-from lab.state import NODE
 
 pytestmark = pytest.mark.e2e
 REPO = Path(__file__).parents[2]
@@ -52,17 +51,14 @@ class House(LabProject):
 
 
 @pytest.fixture(scope="module")
-def house(project, tmp_path_factory):
-    project.make("@ai")
-    project.run("node", "setup-gpu", NODE)
-    project.run("deploy", "converge")
+def house(converged, tmp_path_factory):
     place = tmp_path_factory.mktemp("collections")
     collection = place / "ansible_collections" / "psw" / "ai"
     for part in ("catalog", "meta", "playbooks", "plugins", "roles"):
         shutil.copytree(REPO / part, collection / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPO / "galaxy.yml", collection)
     shutil.copytree(Path(__file__).parent / "scribe", collection, dirs_exist_ok=True)
-    house = House(project.lab, place)
+    house = House(converged.lab, place)
     house.run("app", "add", *APPS)
     house.run("deploy", "converge")
     yield house

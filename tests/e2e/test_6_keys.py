@@ -19,7 +19,7 @@ import pytest
 
 from lab.chat import Chat
 from lab.project import MODEL
-from lab.state import DOMAIN, NODE
+from lab.state import DOMAIN
 
 pytestmark = pytest.mark.e2e
 REPO = Path(__file__).parents[2]
@@ -89,10 +89,7 @@ def wish_for(project, *names):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def house(project):
-    project.make("@ai")
-    project.run("node", "setup-gpu", NODE)
-    project.run("deploy", "converge")
+def house(project, converged):
     yield
     wish_for(project)
     project.run("deploy", "converge")

@@ -6,17 +6,13 @@ import json
 import pytest
 
 from lab.project import MODEL
-from lab.state import NODE
 
 pytestmark = pytest.mark.e2e
 OTHER = "smollm2"  # which means smollm2:latest, and is noted so
 
 
 @pytest.fixture(scope="module", autouse=True)
-def house(project):
-    project.make("@ai")
-    project.run("node", "setup-gpu", NODE)
-    project.run("deploy", "converge")
+def house(project, converged):
     yield
     project.run("model", "remove", OTHER)
 

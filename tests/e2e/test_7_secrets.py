@@ -86,11 +86,8 @@ class Sampler:
 
 
 @pytest.fixture(scope="module")
-def life(project, machines):
+def life(project, converged, machines):
     """Let keys come, change and go, and a run fail; return all secrets that there ever were, and what was seen meanwhile."""
-    project.make("@ai")
-    project.run("node", "setup-gpu", NODE)
-    project.run("deploy", "converge")
     git(project, "init", "--quiet")
     commit(project)
     secrets, printed = values(project), []

@@ -17,7 +17,7 @@ NAME = "killed"
 def lab():
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
-    yield up(NAME)
+    yield up(NAME, upstream_images=True)  # no image is pulled here
     down(NAME)
 
 
@@ -38,7 +38,7 @@ def kill_all(lab):
 def test_up_starts_a_killed_lab_with_its_disk(lab):
     podman.podman("exec", lab.container, "touch", "/root/kept")
     kill_all(lab)
-    up(NAME)
+    up(NAME, upstream_images=True)
     assert node.ready(lab)
     assert podman.podman("exec", lab.container, "ls", "/root/kept").stdout.strip() == "/root/kept"
 
@@ -47,14 +47,14 @@ def test_a_stop_that_was_killed_too_does_not_hinder_the_start(lab):
     kill_all(lab)
     podman.podman("stop", "-t", "0", lab.container, check=False)
     assert node.status(lab) == "stopping"
-    up(NAME)
+    up(NAME, upstream_images=True)
     assert node.ready(lab)
 
 
 def test_up_leaves_a_lab_alone_that_lost_only_its_conmon(lab):
     before = podman.podman("exec", lab.container, "cat", "/proc/sys/kernel/random/boot_id").stdout
     os.kill(processes(lab)[0], signal.SIGKILL)
-    up(NAME)
+    up(NAME, upstream_images=True)
     assert podman.podman("exec", lab.container, "cat", "/proc/sys/kernel/random/boot_id").stdout == before
 
 
