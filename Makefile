@@ -19,7 +19,8 @@ $(VENV)/.made: pyproject.toml hatch_build.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet uv
 	mkdir -p .dev/ansible_collections/psw && ln -sfn ../../.. .dev/ansible_collections/psw/ai
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev --group lab
+	@# Compiled as pip does it: else every program compiles what it imports, for a second or more, where the machine lets none keep that.
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group dev --group lab
 	touch $@
 
 .PHONY: venv
@@ -83,7 +84,7 @@ test-full: test ## The same tiers with all they can do: other vendors' cards, ev
 
 .PHONY: bench
 bench: venv ## Measure converge, its growth, start-up and relay; writes docs/benchmarks.md (root)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --group bench
 	$(BIN)/python -m benchmarks
 
 # --- housekeeping --------------------------------------------------------------------------------------------------

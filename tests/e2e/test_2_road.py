@@ -76,7 +76,7 @@ def outside(project, *path):
 def installed(place, *words):
     """Make a virtual environment with these packages; return its programs' directory."""
     uv, programs = Path(sys.executable).parent / "uv", place / "venv" / "bin"
-    for command in (["venv", "--python", sys.executable, place / "venv"], ["pip", "install", "--python", programs / "python", *words]):
+    for command in (["venv", "--python", sys.executable, place / "venv"], ["pip", "install", "--compile-bytecode", "--python", programs / "python", *words]):
         subprocess.run([uv, *command], check=True, capture_output=True)
     return programs
 
