@@ -85,7 +85,8 @@ test-full: test ## The same tiers with all they can do: other vendors' cards, ev
 .PHONY: bench
 bench: venv ## Measure converge, its growth, start-up and relay; writes docs/benchmarks.md (root)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --group bench
-	$(BIN)/python -m benchmarks
+	@# Everybody's modules may stay compiled, as they do where people use them.
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks
 
 # --- housekeeping --------------------------------------------------------------------------------------------------
 .PHONY: docs
