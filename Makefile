@@ -84,7 +84,9 @@ test-full: test ## The same tiers with all they can do: other vendors' cards, ev
 
 .PHONY: bench
 bench: venv ## Measure converge, its growth, start-up and relay; writes docs/benchmarks.md (root)
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --group bench
+	@# In an environment of its own: Ansible loads paramiko, which it brings, wherever there is one.
+	test -x .venv-bench/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .venv-bench
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv-bench/bin/python --group bench
 	@# Everybody's modules may stay compiled, as they do where people use them.
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m benchmarks
 

@@ -4,6 +4,7 @@ import argparse
 import datetime as dt
 import os
 import platform
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,12 @@ the ratio is the median of the rounds' own ratios. Shared machines are noisy: tr
 Measured {day} on {cores} cores of {machine}, Python {python}, ansible-core {ansible}, pyinfra {pyinfra}.
 
 """
+
+
+def pyinfra() -> str:
+    """Return the version of the pyinfra that is measured."""
+    said = subprocess.run([converge.PYINFRA, "--version"], capture_output=True, text=True, check=True).stdout
+    return said.split()[-1].removeprefix("v")
 
 
 def main() -> None:
@@ -51,7 +58,7 @@ def main() -> None:
         return
     head = HEAD.format(
         day=dt.datetime.now(tz=dt.UTC).date(), cores=os.cpu_count(), machine=platform.machine(), python=platform.python_version(),
-        ansible=version("ansible-core"), pyinfra=version("pyinfra"),
+        ansible=version("ansible-core"), pyinfra=pyinfra(),
     )  # fmt: skip
     PAGE.write_text(head + "\n".join(measured), encoding="utf-8")
     print(f"written: {PAGE}")

@@ -17,6 +17,7 @@ from benchmarks.interleaved import measure, table
 from lab.project import LabProject
 
 BIN = Path(sys.executable).parent
+PYINFRA = Path(__file__).parents[1] / ".venv-bench" / "bin" / "pyinfra"
 
 
 def _literal(text: str) -> str:
@@ -113,7 +114,7 @@ def _pyinfra(scratch: Path, checks: list[Check], addresses: dict[str, str], key:
     hosts = [(address, {"name": name, **data}) for name, address in addresses.items()]
     (scratch / "inventory.py").write_text(f"machines = {hosts!r}\n", encoding="utf-8")
     environment = {**os.environ, "CHECKS": str(scratch / "checks.json")}
-    return caller(environment, BIN / "pyinfra", "-y", scratch / "inventory.py", scratch / "deploy.py")
+    return caller(environment, PYINFRA, "-y", scratch / "inventory.py", scratch / "deploy.py")
 
 
 def run(project: LabProject, rounds: int = 5) -> str:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-# In place of Ansible, which catches the interruption in some places and ends on it in others.
+# In place of Ansible, which catches the interruption in some places and ends on it in others. What is loaded by then is not looked at for garbage
+# again, so that forks go on sharing it; what comes later is.
 DEAF = """\
-import pathlib, time
+import gc, pathlib, time
 def main(args):
+    assert gc.isenabled() and gc.get_freeze_count()
     end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
