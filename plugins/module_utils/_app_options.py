@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.psw.ai.plugins.module_utils import _host_options
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._file_options import DIRECTORIES, files_option, list_of, path_wishes
 from ansible_collections.psw.ai.plugins.module_utils._quadlet import read_units
@@ -34,6 +35,7 @@ _READY = {
 SPEC = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "host": {"type": "dict", "options": _host_options.OPTIONS},
     "directories": DIRECTORIES,
     "files": files_option(),
     # The names of secrets are no secret; each value is marked on its own.

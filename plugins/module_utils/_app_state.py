@@ -11,7 +11,7 @@ import shutil
 import time
 
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
-from ansible_collections.psw.ai.plugins.module_utils import _generator, _podman, _pull, _readiness, _systemd
+from ansible_collections.psw.ai.plugins.module_utils import _podman, _readiness, _systemd
 from ansible_collections.psw.ai.plugins.module_utils._app import OWNED, gone, gone_units, owned_by, unused
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
@@ -64,6 +64,8 @@ def _note_pulled(*, came=(), went=()):
 
 
 def _pull_image(step):
+    from ansible_collections.psw.ai.plugins.module_utils import _pull  # noqa: PLC0415 - seldom needed, and compiled for each call
+
     _pull.pull(step.target)
     _note_pulled(came=[step.target])
 
@@ -145,16 +147,24 @@ def _environment_of(container):
         return dict(item.partition("=")[::2] for item in environ.read().decode("utf-8", "replace").split("\0"))
 
 
-def check_environment(wish):
-    """Raise unless each container of the app runs with the expected environment."""
+def check_environment(wish, known):
+    """Raise unless each container of the app runs with the expected environment; ``known`` are containers that were seen running, by service."""
     if not wish["environment"]:
         return
-    running = _podman.parse_containers(run(_podman.containers_command(), doing="listing containers").out)
-    for service in [unit.service for unit in read_units(wish["units"]) if unit.kind == "container"]:
+    services, running = [unit.service for unit in read_units(wish["units"]) if unit.kind == "container"], known
+    if not all(service in known and os.path.exists(f"/proc/{known[service].pid}") for service in services):
+        running = _podman.parse_containers(run(_podman.containers_command(), doing="listing containers").out)
+    for service in services:
         there = _environment_of(running[service]) if service in running else {}
         wrong = [f"{name} is {there.get(name)!r}, not {value!r}" for name, value in sorted(wish["environment"].items()) if there.get(name) != value]
         if wrong:
             raise PswModuleError(f"{service} runs with settings that are not the promised ones: {'; '.join(wrong)}. Is a drop-in or another unit in the way?")
+
+
+def _refusals(units, gone_now=()):
+    from ansible_collections.psw.ai.plugins.module_utils import _generator  # noqa: PLC0415 - as above
+
+    return _generator.refusals(units, gone_now)
 
 
 def refused_units(wish, plan):
@@ -162,7 +172,7 @@ def refused_units(wish, plan):
     paths = {step.target for step in plan.steps if step.op == "write"}
     changed = {name: text for name, text in wish["units"].items() if unit_path(name) in paths}
     gone_now = [os.path.basename(step.target) for step in plan.steps if step.op == "remove"]
-    refused = _generator.refusals({name: wish["units"][name] for name in wish["units"]}, gone_now) if changed else {}
+    refused = _refusals(wish["units"], gone_now) if changed else {}
     return [f"quadlet refuses {name}: {why}" for name, why in sorted(refused.items())]
 
 
@@ -172,7 +182,7 @@ def _reload(wish):
         states = _systemd.show([unit.service for unit in read_units(wish["units"])] if wish["state"] == "present" else [])
         missing = [service for service, state in states.items() if state["LoadState"] != "loaded"]
         if missing:
-            why = _generator.refusals(wish["units"]) or "systemd does not load what the generator made; see `systemctl status` on the machine"
+            why = _refusals(wish["units"]) or "systemd does not load what the generator made; see `systemctl status` on the machine"
             raise PswModuleError(f"quadlet made no service of {', '.join(missing)}: {why}")
 
     return door

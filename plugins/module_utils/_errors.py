@@ -14,6 +14,10 @@ class PswModuleError(Exception):
         return {"msg": str(self)}
 
 
+class NotReadyError(Exception):
+    """An app does not answer as it should; the text goes on where its name ends, and says what it did instead."""
+
+
 class ModuleRefusal(PswModuleError):  # noqa: N818 - a refusal is an answer, and is called that everywhere
     """A precondition that fails before anything was changed; the command line and other programs go by ``code``."""
 

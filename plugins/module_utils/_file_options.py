@@ -36,7 +36,7 @@ def files_option(**more):
 
 def path_wishes(params):
     """Return the wishes for the directories and files of some options, directories first."""
-    wishes = [files.wish("directory", **{key: entry[key] for key in _OWNER}) for entry in params["directories"]]
+    wishes = [files.wish("directory", **{key: entry[key] for key in _OWNER}) for entry in params.get("directories", [])]
     for entry in params["files"]:
         secret = entry["secret_content"] is not None
         content = entry["secret_content"] if secret else entry["content"]

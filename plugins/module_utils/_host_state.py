@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
 from ansible_collections.psw.ai.plugins.module_utils import _packages, _systemd
+from ansible_collections.psw.ai.plugins.module_utils._host import plan_host
+from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
 from ansible_collections.psw.ai.plugins.module_utils._programs import run_together
-from ansible_collections.psw.ai.plugins.module_utils._steps import Step, carry_out
+from ansible_collections.psw.ai.plugins.module_utils._steps import Step, carry_out, told
 
 NOTE = "/etc/psw/pending-restarts.json"
 
@@ -54,3 +57,12 @@ def perform(steps):
 
 def _unit_doer(verb):
     return lambda step: _systemd.change(verb, [step.target])
+
+
+def converge(wish, *, check_mode):
+    """Bring the machine to its wished state, one run at a time, and return what was done; in check mode what would be."""
+    with contextlib.nullcontext() if check_mode else one_at_a_time("host"):
+        steps = plan_host(wish, gather(wish))
+        if not check_mode:
+            perform(steps)
+    return told(steps)

@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
-from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _boot_images, _nvidia, _nvidia_install, _nvidia_packages, _nvidia_strays, _packages
-from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
+from ansible_collections.psw.ai.plugins.module_utils import (
+    _apt_keys,
+    _boot_images,
+    _host_options,
+    _nvidia,
+    _nvidia_install,
+    _nvidia_packages,
+    _nvidia_strays,
+    _packages,
+)
 from ansible_collections.psw.ai.plugins.module_utils import _steps as plan_steps
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._file_options import path_wishes
 from ansible_collections.psw.ai.plugins.module_utils._host_state import perform
 
 _DOES_NOT_BUILD = "Error! Bad return status for module build"  # DKMS's words
@@ -31,13 +38,8 @@ def _headers(found):
 
 def host_wish(params, found):
     """Return what is wished for beside the driver, in the form that plan_host reads."""
-    return {
-        "packages": params["packages"] + (_headers(found) if params["headers"] else []),
-        "recommends": False,
-        "paths": path_wishes({"directories": [], "files": params["files"]}) + [files.wish("absent", path) for path in params["absent"]],
-        "restarts": {entry["path"]: entry["restart"] for entry in params["files"]},
-        "units": params["units"],
-    }
+    wish = _host_options.read(params)
+    return dict(wish, packages=wish["packages"] + (_headers(found) if params["headers"] else []))
 
 
 def split(steps, restarts):

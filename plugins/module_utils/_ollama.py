@@ -14,10 +14,10 @@ import urllib.error
 
 from ansible_collections.psw.ai.plugins.module_utils import _progress as progress
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._model_names import full_name
 from ansible_collections.psw.ai.plugins.module_utils._web import ask
 
 GIB = 1 << 30
-REGISTRY = "registry.ollama.ai"
 _BROKEN = (OSError, http.client.HTTPException, ValueError)  # what reading an answer raises that ends in the middle
 
 
@@ -122,19 +122,6 @@ def words(refusal):
         return json.loads(body)["error"]
     except (ValueError, KeyError, TypeError):
         return body[:200].decode("utf-8", "replace")
-
-
-def full_name(name):
-    """Return a model's name as the engine lists it: without what is default, with the tag always."""
-    name = name.removeprefix(f"{REGISTRY}/").removeprefix("library/")
-    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
-
-
-def check_name(name):
-    """Refuse models that are only stubs for a cloud."""
-    tag = name.rpartition(":")[2]
-    if tag == "cloud" or tag.endswith("-cloud"):
-        raise PswModuleError(f"{name} runs in a cloud: requests to it would leave the house, so psw does not use it")
 
 
 def check_here(name, model):

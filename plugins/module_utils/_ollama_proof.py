@@ -18,6 +18,7 @@ from ansible_collections.psw.ai.plugins.module_utils import _gpu_layers as layer
 from ansible_collections.psw.ai.plugins.module_utils import _gpu_memory as memory
 from ansible_collections.psw.ai.plugins.module_utils import _ollama as ollama
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._model_names import full_name
 
 QUESTION = "What colour is the sky on a clear day? Answer with one word."
 WORDS = 16  # tokens of an answer: what is asked for is that one comes
@@ -45,7 +46,7 @@ class Gpu:
         self.backend = params["backend"]
         self.addresses = params["addresses"]
         self.cards_mib = params["cards_mib"]
-        self.needs = {ollama.full_name(name): int(need) for name, need in (params["needs"] or {}).items()}
+        self.needs = {full_name(name): int(need) for name, need in (params["needs"] or {}).items()}
         self.allow_split = params["allow_split"]
 
 

@@ -15,6 +15,7 @@ import time
 from ansible_collections.psw.ai.plugins.module_utils import _ollama as ollama
 from ansible_collections.psw.ai.plugins.module_utils import _ollama_proof as proof
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._model_names import full_name
 
 PATIENCE = 120  # seconds: after a boot or a restart the engine needs a while
 ANSWER = 120  # seconds that an answer may take, behind those of others
@@ -53,7 +54,7 @@ def _wait(engine):
 
 def watch(config):
     """Give the proof and return what was proven, in words."""
-    engine, gpu, name = ollama.Ollama(config["url"]), proof.Gpu(config), ollama.full_name(config["model"])
+    engine, gpu, name = ollama.Ollama(config["url"]), proof.Gpu(config), full_name(config["model"])
     _wait(engine)
     if not engine.loaded():
         if name not in engine.models():

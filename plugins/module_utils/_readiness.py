@@ -5,73 +5,20 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import socket
-import ssl
 import time
-from urllib.parse import urlsplit
 
-from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._errors import NotReadyError, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._programs import last_lines, run
 
 _ONE_ANSWER = 10  # seconds that one question may take
 _PAUSE = (0.1, 0.2, 0.5, 1.0)  # seconds between questions; the last one repeats
 
 
-class NotReadyError(Exception):
-    """The app does not answer as it should; the text says what it did instead."""
-
-
-def includes(answer, expected):
-    """Tell whether an answer holds what is expected; dictionaries may hold more than that."""
-    if isinstance(expected, dict):
-        return isinstance(answer, dict) and all(key in answer and includes(answer[key], value) for key, value in expected.items())
-    return answer == expected and isinstance(answer, bool) == isinstance(expected, bool)
-
-
-def _address_of(container):
-    """Return the first address a container has on podman's networks."""
-    addresses = run(["podman", "inspect", "--format={{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", container], check=False)
-    if not addresses.out.strip():
-        raise NotReadyError(f"cannot be asked: container {container} has no address: {last_lines(addresses.err, 1) or 'it does not run'}")
-    return addresses.out.split()[0]
-
-
-def _connect(check, url, timeout):
-    """Return an HTTP connection; another address than the URL's may be asked, while name checks go by the URL."""
-    tls = url.scheme == "https"
-    port = url.port or (443 if tls else 80)
-    connection = http.client.HTTPConnection(url.hostname, port, timeout=timeout)
-    address = _address_of(check["container"]) if check.get("container") else check.get("resolve_to") or url.hostname
-    connection.sock = socket.create_connection((address, port), timeout)
-    if tls:
-        context = ssl.create_default_context(cafile=check.get("ca_path"), cadata=check.get("ca"))
-        connection.sock = context.wrap_socket(connection.sock, server_hostname=url.hostname)
-    return connection
-
-
 def _http(check, timeout):
-    url = urlsplit(check["url"])
-    headers = {str(name): str(value) for name, value in (check.get("headers") or {}).items()}
-    connection = _connect(check, url, timeout)
-    try:
-        connection.request("GET", (url.path or "/") + ("?" + url.query if url.query else ""), headers=headers)
-        response = connection.getresponse()
-        body = response.read().decode("utf-8", "replace")
-    finally:
-        connection.close()
-    wanted = check.get("status") or 200
-    if response.status != wanted:
-        raise NotReadyError(f"answers with status {response.status} instead of {wanted}: {body[:200]}")
-    if check.get("json") is None:
-        return
-    try:
-        answer = json.loads(body)
-    except ValueError as exc:
-        raise NotReadyError(f"answers with something that is not JSON: {body[:200]}") from exc
-    if not includes(answer, check["json"]):
-        raise NotReadyError(f"answers {body[:200]} where {json.dumps(check['json'])} is expected")
+    from ansible_collections.psw.ai.plugins.module_utils import _http_check  # noqa: PLC0415 - its first lines say why
+
+    _http_check.ask(check, timeout)
 
 
 def _tcp(check, timeout):
@@ -122,7 +69,7 @@ def probe(check, timeout=_ONE_ANSWER):
         _PROBES[kind](check[kind], timeout)
     except NotReadyError as exc:
         return f"{describe(check)} {exc}"
-    except (OSError, http.client.HTTPException) as exc:
+    except OSError as exc:
         return f"{describe(check)} does not answer: {exc}"
     return None
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -36,6 +35,8 @@ class AnsibleModule:
 
     def get_bin_path(self, arg, required=False, opt_dirs=None):  # noqa: FBT002 - the signature of Ansible's own
         """Return the path of a program, None when there is none; with ``required`` that ends the module."""
+        import shutil  # noqa: PLC0415 - loads compressors, and most calls look for no program
+
         places = os.pathsep.join([*(opt_dirs or []), os.environ.get("PATH", os.defpath), *_SBIN])
         path = shutil.which(arg, path=places)
         if path is None and required:

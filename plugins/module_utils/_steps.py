@@ -19,8 +19,20 @@ class Step(NamedTuple):
 
 
 def sentence(step):
-    """Say the step in words, for the list of actions that a module returns."""
+    """Say the step in words."""
     return f"{step.op} {step.target}"
+
+
+_SILENT = ("note", "wish for package")  # bookkeeping, and what one later step does for all
+
+
+def told(steps):
+    """Return what a module returns of its steps, done or foretold."""
+    return {
+        "changed": bool(steps),
+        "actions": [sentence(step) for step in steps if step.op not in _SILENT],
+        "diff": [step.diff for step in steps if step.diff],
+    }
 
 
 def state_diff(name, before, after):

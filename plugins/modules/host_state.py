@@ -110,68 +110,25 @@ actions:
   sample: [install lighttpd, restart lighttpd.service]
 """
 
-import contextlib
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
+from ansible_collections.psw.ai.plugins.module_utils import _host_options
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._file_options import DIRECTORIES, files_option, list_of, path_wishes
-from ansible_collections.psw.ai.plugins.module_utils._host import plan_host
-from ansible_collections.psw.ai.plugins.module_utils._host_state import gather, perform
-from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
-from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
+from ansible_collections.psw.ai.plugins.module_utils._file_options import DIRECTORIES, list_of
+from ansible_collections.psw.ai.plugins.module_utils._host_state import converge
 
-SPEC = {
-    "packages": {"type": "list", "elements": "str", "default": []},
-    "install_recommends": {"type": "bool", "default": False},
-    "directories": DIRECTORIES,
-    "files": files_option(restart={"type": "list", "elements": "str", "default": []}),
-    "links": list_of({"path": {"type": "path", "required": True}, "to": {"type": "str", "required": True}}),
-    "absent": {"type": "list", "elements": "path", "default": []},
-    "units": list_of(
-        {
-            "name": {"type": "str", "required": True},
-            "enabled": {"type": "bool"},
-            "state": {"type": "str", "choices": ["started", "stopped"]},
-            "masked": {"type": "bool"},
-            "provides": {"type": "list", "elements": "path", "default": []},
-        }
-    ),
-}
-_SILENT = ("note", "wish for package")  # bookkeeping, and what one later step does for all
-
-
-def read(params):
-    """Return the wishes of the options."""
-    links = [files.wish("link", entry["path"], to=entry["to"]) for entry in params["links"]]
-    absent = [files.wish("absent", path) for path in params["absent"]]
-    return {
-        "packages": params["packages"],
-        "recommends": params["install_recommends"],
-        "paths": path_wishes(params) + links + absent,
-        "restarts": {entry["path"]: entry["restart"] for entry in params["files"]},
-        "units": params["units"],
-    }
-
-
-def converge(module):
-    """Bring the machine to its wished state and return what was done."""
-    wish = read(module.params)
-    steps = plan_host(wish, gather(wish))
-    if not module.check_mode:
-        perform(steps)
-    return {
-        "changed": bool(steps),
-        "actions": [sentence(step) for step in steps if step.op not in _SILENT],
-        "diff": [step.diff for step in steps if step.diff],
-    }
+SPEC = dict(
+    _host_options.OPTIONS,
+    install_recommends={"type": "bool", "default": False},
+    directories=DIRECTORIES,
+    links=list_of({"path": {"type": "path", "required": True}, "to": {"type": "str", "required": True}}),
+    absent={"type": "list", "elements": "path", "default": []},
+)
 
 
 def main():
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        with contextlib.nullcontext() if module.check_mode else one_at_a_time("host"):
-            result = converge(module)
+        result = converge(_host_options.read(module.params), check_mode=module.check_mode)
     except PswModuleError as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

@@ -185,15 +185,16 @@ reboot_reason:
 import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _cdi, _nvidia, _nvidia_cdi, _nvidia_change, _nvidia_job, _nvidia_refusals
+from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _cdi, _host_options, _nvidia, _nvidia_cdi, _nvidia_change, _nvidia_job, _nvidia_refusals
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._file_options import files_option, list_of
+from ansible_collections.psw.ai.plugins.module_utils._file_options import list_of
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
 from ansible_collections.psw.ai.plugins.module_utils._host import plan_host
 from ansible_collections.psw.ai.plugins.module_utils._host_state import gather
 from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
 
 SPEC = {
+    **_host_options.OPTIONS,
     "version": {"type": "str", "required": True},
     "kernel_modules": {"type": "str", "choices": ["open", "proprietary", "none"], "required": True},
     "source": {"type": "str", "choices": ["run", "nvidia_repo"], "default": "run"},
@@ -204,18 +205,7 @@ SPEC = {
     "base_url": {"type": "str", "default": "https://download.nvidia.com/XFree86/Linux-x86_64"},
     "cache": {"type": "path", "default": "/var/cache/psw/nvidia"},
     "keys": list_of({name: {"type": kind, "required": True} for name, kind in (("path", "path"), ("url", "str"), ("fingerprint", "str"))}, no_log=False),
-    "packages": {"type": "list", "elements": "str", "default": []},
-    "files": files_option(restart={"type": "list", "elements": "str", "default": []}),
     "absent": {"type": "list", "elements": "path", "default": []},
-    "units": list_of(
-        {
-            "name": {"type": "str", "required": True},
-            "enabled": {"type": "bool"},
-            "state": {"type": "str", "choices": ["started", "stopped"]},
-            "masked": {"type": "bool"},
-            "provides": {"type": "list", "elements": "path", "default": []},
-        }
-    ),
     "cdi": {"type": "dict", "options": {"spec": {"type": "path", "required": True}, "unit": {"type": "str", "required": True}}},
 }
 

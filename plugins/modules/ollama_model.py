@@ -71,6 +71,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils import _ollama as ollama
 from ansible_collections.psw.ai.plugins.module_utils import _progress as progress
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._model_names import check_name, full_name
 
 
 def free_bytes(directory):
@@ -130,11 +131,11 @@ def look(engine, module):
 def ensure(module):
     """Bring the models to the state asked for and return the module's result."""
     params, engine = module.params, ollama.Ollama(module.params["url"])
-    wanted = [ollama.full_name(name) for name in params["models"]]
-    pinned = {ollama.full_name(name): ollama.whole_digest(name, digest) for name, digest in params["digests"].items()}
+    wanted = [full_name(name) for name in params["models"]]
+    pinned = {full_name(name): ollama.whole_digest(name, digest) for name, digest in params["digests"].items()}
     present = params["state"] == "present"
     for name in wanted if present else []:
-        ollama.check_name(name)
+        check_name(name)
     there = look(engine, module)
     for name in wanted if present else []:
         if name in there:

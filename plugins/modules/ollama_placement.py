@@ -104,6 +104,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils import _ollama as ollama
 from ansible_collections.psw.ai.plugins.module_utils import _ollama_proof as proof
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._model_names import full_name
 
 
 def lies_well(name, found, gpu):
@@ -137,7 +138,7 @@ def look(module, engine, name, gpu):
 def prove(module):
     """Return where the model lies, or raise when that is not on the GPU."""
     params, engine, gpu = module.params, ollama.Ollama(module.params["url"]), proof.Gpu(module.params)
-    name = ollama.full_name(params["model"])
+    name = full_name(params["model"])
     found = look(module, engine, name, gpu)
     if found is None:
         return {"placement": "unknown"}

@@ -40,6 +40,44 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  host:
+    description:
+      - What the machine itself must have for the app, brought before all else, as M(psw.ai.host_state) does. Left as it is when the app goes.
+    type: dict
+    suboptions:
+      packages:
+        description: Debian packages to have, each as C(name) or C(name=version).
+        type: list
+        elements: str
+        default: []
+      files:
+        description: Files to have.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          path: {description: Absolute path., type: path, required: true}
+          content: {description: 'The text of the file; give this or O(host.files[].secret_content).', type: str}
+          secret_content: {description: The text of a file that must never show in diffs or logs., type: str}
+          owner: {description: Name or number of the user., type: str, default: '0'}
+          group: {description: Name or number of the group., type: str, default: '0'}
+          mode: {description: Quoted octal mode., type: raw, default: '0644'}
+          restart: {description: Units to restart when this file changes., type: list, elements: str, default: []}
+      units:
+        description: The systemd units to take care of. What is not given stays as it is.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name: {description: Full name of the unit., type: str, required: true}
+          enabled: {description: Whether it starts at boot., type: bool}
+          state: {description: Whether it runs now., type: str, choices: [started, stopped]}
+          masked: {description: Whether nothing may start it., type: bool}
+          provides:
+            description: Paths that are there once it has started. One that is missing later has the unit restarted, although it is active.
+            type: list
+            elements: path
+            default: []
   directories:
     description: Directories the app needs, parents first.
     type: list
@@ -156,18 +194,19 @@ returned:
 import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils import _app_options
+from ansible_collections.psw.ai.plugins.module_utils import _app_options, _host_options
 from ansible_collections.psw.ai.plugins.module_utils import _progress as progress
 from ansible_collections.psw.ai.plugins.module_utils._app import plan_app
 from ansible_collections.psw.ai.plugins.module_utils._app_state import await_ready, check_environment, gather, noted_apps, perform, refused_units
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
-from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
+from ansible_collections.psw.ai.plugins.module_utils._steps import told
 
 
 def converge(module, wish):
     """Bring the app to its wished state and return what was done."""
-    plan = plan_app(wish, gather(wish, without_podman=module.check_mode))
+    facts = gather(wish, without_podman=module.check_mode)
+    plan = plan_app(wish, facts)
     refused = refused_units(wish, plan)
     if refused and not module.check_mode:
         raise PswModuleError("; ".join(refused))
@@ -176,17 +215,21 @@ def converge(module, wish):
     if not module.check_mode:
         perform(wish, plan.steps)
         await_ready(wish)
-        check_environment(wish)
+        check_environment(wish, {} if plan.steps else facts["containers"])
         perform(wish, plan.leftovers)
-    steps = [*plan.steps, *plan.leftovers]
-    return {
-        "changed": bool(steps),
-        "actions": [sentence(step) for step in steps if step.op != "note"],
-        "restarted": plan.restarts,
-        "ready": not (module.check_mode and wish["ready"]),
-        "returned": texts(module.params["returned_files"]),
-        "diff": [step.diff for step in steps if step.diff],
-    }
+    return dict(
+        told([*plan.steps, *plan.leftovers]),
+        restarted=plan.restarts,
+        ready=not (module.check_mode and wish["ready"]),
+        returned=texts(module.params["returned_files"]),
+    )
+
+
+def converge_host(module):
+    """Bring the machine to what the app needs of it and return what was done."""
+    from ansible_collections.psw.ai.plugins.module_utils import _host_state  # noqa: PLC0415 - most apps need nothing of it, and it is compiled for each call
+
+    return _host_state.converge(_host_options.read(module.params["host"]), check_mode=module.check_mode)
 
 
 def texts(paths):
@@ -211,6 +254,8 @@ def main():
     done = []
     progress.forget()
     try:
+        if module.params["host"] and module.params["state"] == "present":
+            done.append(converge_host(module))
         for wish in wishes(module.params):
             name = wish["name"]
             with contextlib.nullcontext() if module.check_mode else one_at_a_time(f"app-{name}"):

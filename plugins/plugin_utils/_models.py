@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.psw.ai.plugins.module_utils import _ollama
+from ansible_collections.psw.ai.plugins.module_utils import _model_names
 from ansible_collections.psw.ai.plugins.plugin_utils import _edit, _yaml
 from ansible_collections.psw.ai.plugins.plugin_utils._catalog import ROOT
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import CatalogError, ProjectError, Refusal
@@ -25,7 +25,7 @@ FILE = f"services/{ENGINE}/defaults.yml"
 
 def full_name(name: str) -> str:
     """Return a model's name as the engine lists it."""
-    return str(_ollama.full_name(name))  # type: ignore[no-untyped-call]  # module_utils runs on Python 3.9 and is not typed
+    return str(_model_names.full_name(name))  # type: ignore[no-untyped-call]  # module_utils runs on Python 3.9 and is not typed
 
 
 def starter() -> list[str]:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 # Tasks spread over the road, as `psw -v deploy converge` announces them.
 MOMENTS = [
     "Keep the container on its node",
-    "Keep podman's packages, settings and units",
+    "Keep podman as it should be",
     "Keep PostgreSQL as it should be",
     "Keep Open WebUI as it should be",
     "Keep one key per consumer, and prove those that are new",

@@ -9,10 +9,11 @@ import subprocess
 import threading
 
 import pytest
-from ansible_collections.psw.ai.plugins.module_utils import _readiness
+from ansible_collections.psw.ai.plugins.module_utils import _http_check
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
+from ansible_collections.psw.ai.plugins.module_utils._http_check import includes
 from ansible_collections.psw.ai.plugins.module_utils._programs import Done
-from ansible_collections.psw.ai.plugins.module_utils._readiness import describe, includes, kind_of, probe, wait
+from ansible_collections.psw.ai.plugins.module_utils._readiness import describe, kind_of, probe, wait
 
 HEALTHY = json.dumps({"status": True, "version": "1.2"})
 
@@ -98,14 +99,14 @@ def test_a_complaint_names_who_asked():
 
 def test_http_asks_a_container_at_its_own_address(monkeypatch):
     asked_podman = []
-    monkeypatch.setattr(_readiness, "run", lambda argv, **_more: asked_podman.append(argv) or Done(0, "127.0.0.1 ", ""))
+    monkeypatch.setattr(_http_check, "run", lambda argv, **_more: asked_podman.append(argv) or Done(0, "127.0.0.1 ", ""))
     with answering(http_answer(HEALTHY)) as (port, _asked):
         assert probe({"http": {"url": f"http://openwebui:{port}/", "container": "openwebui"}}) is None
     assert asked_podman[0][-1] == "openwebui"
 
 
 def test_http_says_when_a_container_has_no_address(monkeypatch):
-    monkeypatch.setattr(_readiness, "run", lambda _argv, **_more: Done(125, "", "Error: no such object: openwebui"))
+    monkeypatch.setattr(_http_check, "run", lambda _argv, **_more: Done(125, "", "Error: no such object: openwebui"))
     complaint = "http://openwebui:1/ cannot be asked: container openwebui has no address: Error: no such object: openwebui"
     assert probe({"http": {"url": "http://openwebui:1/", "container": "openwebui"}}) == complaint
 
