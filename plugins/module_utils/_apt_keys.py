@@ -9,7 +9,6 @@ from ansible_collections.psw.ai.plugins.module_utils import _desired_files as fi
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._openpgp import fingerprints
 from ansible_collections.psw.ai.plugins.module_utils._steps import Step, state_diff
-from ansible_collections.psw.ai.plugins.module_utils._web import download
 
 _LIMIT = 1 << 20  # a key has some kilobytes
 
@@ -33,6 +32,8 @@ def plan(keys):
 
 
 def _download(url):
+    from ansible_collections.psw.ai.plugins.module_utils._web import download  # noqa: PLC0415 - takes long to load, and nearly every run has its keys
+
     with download(url) as answer:
         return answer.read(_LIMIT).decode("utf-8", "replace")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from ansible_collections.psw.ai.plugins.module_utils import (
     _apt_keys,
     _boot_images,
-    _host_options,
     _nvidia,
     _nvidia_install,
     _nvidia_packages,
@@ -27,19 +26,6 @@ _OTHER_VERSION = (
 _PACKAGES = ("wish for package", "install")
 _AFTER_DRIVER = ("remove", "note", "reload", "start", "stop", "restart", "enable", "disable", "mask", "unmask")
 _ONLY_WHEN_LOADED = ("start", "stop", "restart")
-
-
-def _headers(found):
-    """Return the packages with headers of kernels that are there and to come; a series that is not offered any more brings no kernels."""
-    lacking = [kernel for kernel in found["modules"] if kernel.endswith("-pve") and kernel not in found["headers"]]
-    gone = _packages.unknown(found["headers_to_follow"], _packages.PROXMOX_SIGN)[0]
-    return [f"proxmox-headers-{kernel}" for kernel in lacking] + [name for name in found["headers_to_follow"] if name not in gone]
-
-
-def host_wish(params, found):
-    """Return what is wished for beside the driver, in the form that plan_host reads."""
-    wish = _host_options.read(params)
-    return dict(wish, packages=wish["packages"] + (_headers(found) if params["headers"] else []))
 
 
 def split(steps, restarts):
@@ -62,16 +48,6 @@ def tools_first(steps):
             ordered.append(plan_steps.Step("install", " ".join(tools), dict(step.args, names=tools)))
         ordered.append(step)
     return ordered
-
-
-def driver_diff(found, todo, version, kernel_modules, source):
-    """Return the diff of the driver itself, as a list that is empty when it stays."""
-    if not (todo["leave"] or todo["install"] or todo["build"] or todo["link"]):
-        return []
-    kernels = [] if kernel_modules == _nvidia.NO_MODULES else list(found["modules"])
-    after = _nvidia.describe(version, kernel_modules, kernels, source)
-    before = _nvidia.describe_found(found, kernel_modules)
-    return [{"before": before, "after": after, "before_header": "NVIDIA driver", "after_header": "NVIDIA driver"}]
 
 
 def _installer(params, todo):

@@ -24,7 +24,6 @@ import types
 import uuid
 
 GROUP_ABOUT = "Accounts that psw made for programs. A member may use an API key, and nothing else beyond what every user may."
-GROUP_PERMISSIONS = {"features": {"api_keys": True}}
 ROLES = {"user", "admin"}  # the third, "pending", may do nothing: it is how the admin panel switches an account off
 DATA = "/app/backend/data"  # as in _openwebui_glance.py
 KEY = re.compile(r"sk-\w+")
@@ -48,14 +47,15 @@ class OpenWebUI:
     first (0.6.5) a group's members are set with the group.
     """
 
-    def __init__(self, users, auths, groups, database):
+    def __init__(self, users, auths, groups, database, permissions):
         self.users = users
         self.auths = auths
         self.groups = groups
         self.database = database
+        self.permissions = permissions  # of the service group
 
     @classmethod
-    def load(cls):
+    def load(cls, permissions):
         """Import Open WebUI's models into this process without any of the side effects that belong to its server."""
         import markdown  # noqa: PLC0415 - there is none outside the container
 
@@ -67,7 +67,7 @@ class OpenWebUI:
         from open_webui.internal import db  # noqa: PLC0415 - as above
         from open_webui.models import auths, groups, users  # noqa: PLC0415 - as above
 
-        return cls(users, auths, groups, db)
+        return cls(users, auths, groups, db, permissions)
 
     async def user(self, email):
         """Return the account with this address, or None."""
@@ -129,10 +129,10 @@ class OpenWebUI:
     async def ensure_group(self, name, owner):
         """Return the service group, with exactly its permissions."""
         group = await self.group(name)
-        form = {"name": name, "description": GROUP_ABOUT, "permissions": GROUP_PERMISSIONS}
+        form = {"name": name, "description": GROUP_ABOUT, "permissions": self.permissions}
         if group is None:
             return await done(self.groups.Groups.insert_new_group(owner.id, self.groups.GroupForm(**form)))
-        if group.permissions != GROUP_PERMISSIONS:
+        if group.permissions != self.permissions:
             await done(self.groups.Groups.update_group_by_id(group.id, self.groups.GroupUpdateForm(**form)))
         return group
 
@@ -147,7 +147,7 @@ class OpenWebUI:
             await done(table.add_users_to_group(group.id, [user.id]))
             return
         members = sorted(await self.members(group) | {user.id})
-        form = {"name": group.name, "description": GROUP_ABOUT, "permissions": GROUP_PERMISSIONS, "user_ids": members}
+        form = {"name": group.name, "description": GROUP_ABOUT, "permissions": self.permissions, "user_ids": members}
         await done(table.update_group_by_id(group.id, self.groups.GroupUpdateForm(**form)))
 
 
@@ -166,7 +166,7 @@ async def state_of(webui, wanted, group, members):
     if user is None:
         return None, {"user": "absent"}
     owner = await webui.owner(wanted["key"]) if wanted.get("key") else None
-    confined = user.role == "admin" or (user.id in members and group.permissions == GROUP_PERMISSIONS)
+    confined = user.role == "admin" or (user.id in members and group.permissions == webui.permissions)
     closed = not await webui.password(user)
     if owner is not None and owner.id == user.id and user.role in ROLES and confined and closed:
         key = "valid"
@@ -313,7 +313,8 @@ def main(text, doubt):
     os.environ.update(STATIC_DIR=scratch, ENABLE_DB_MIGRATIONS="false")
     try:
         take_turns(os.environ.get("DATA_DIR") or DATA)
-        answer = asyncio.run(serve(OpenWebUI.load(), json.loads(text)))
+        request = json.loads(text)
+        answer = asyncio.run(serve(OpenWebUI.load(request["permissions"]), request))
         doubt(answer["consumers"])
     except RefusedError as exc:
         answer = {"error": str(exc)}

@@ -185,7 +185,7 @@ reboot_reason:
 import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _cdi, _host_options, _nvidia, _nvidia_cdi, _nvidia_change, _nvidia_job, _nvidia_refusals
+from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _cdi, _host_options, _nvidia, _nvidia_cdi, _nvidia_change, _nvidia_refusals, _nvidia_wish
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._file_options import list_of
 from ansible_collections.psw.ai.plugins.module_utils._gpu_sysfs import read_text
@@ -219,7 +219,7 @@ def converge(module):
         _nvidia_refusals.refuse_other_driver(found, params["version"])
     todo = _nvidia.plan(found, *wanted)
     keys = _apt_keys.plan(params["keys"])
-    wish = _nvidia_job.host_wish(params, found)
+    wish = _nvidia_wish.host_wish(params, found)
     steps = plan_host(wish, gather(wish))
     if params["cdi"]:
         spec, unit = params["cdi"]["spec"], params["cdi"]["unit"]
@@ -229,12 +229,14 @@ def converge(module):
     change = ""
     if changed and params["kernel_modules"] != _nvidia.NO_MODULES:
         change = _nvidia_change.describe(found, *wanted, _nvidia_change.containers())
-    diff = [step.diff for step in keys + steps if step.diff] + _nvidia_job.driver_diff(found, todo, *wanted)
+    diff = [step.diff for step in keys + steps if step.diff] + _nvidia_wish.driver_diff(found, todo, *wanted)
     if changed:
         _nvidia_refusals.refuse(params, found, todo, steps)
     if change and not params["replace"]:
         _nvidia_change.refuse(change)
     if changed and not module.check_mode:
+        from ansible_collections.psw.ai.plugins.module_utils import _nvidia_job  # noqa: PLC0415 - takes long to load, and most runs change nothing
+
         _nvidia_job.carry_out(params, keys, steps, found)
         found = _nvidia.look()
     owed = _nvidia.reboot_reason(found, *wanted[:2])

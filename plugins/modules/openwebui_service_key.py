@@ -151,10 +151,10 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
-from ansible_collections.psw.ai.plugins.module_utils._openwebui_keys import GROUP_PERMISSIONS
 from ansible_collections.psw.ai.plugins.module_utils._openwebui_program import answer_of, program
 
 SHORT = ("consumer", "email", "role", "key")
+PERMISSIONS = {"features": {"api_keys": True}}  # of the service group, beyond what every user may
 OURS = {"name": "psw: ", "email": "@psw.local"}  # how the names of service users begin, and how their addresses end
 
 
@@ -178,7 +178,7 @@ def request_of(params, check_mode):
         for item in consumers_of(params)
     ]
     asked = {"state": params["state"], "check": check_mode, "group": params["group"], "ours": OURS if params["purge"] else None}
-    return {**asked, "permissions": GROUP_PERMISSIONS, "consumers": consumers}
+    return {**asked, "permissions": PERMISSIONS, "consumers": consumers}
 
 
 def ask(module, request):

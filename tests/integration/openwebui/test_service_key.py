@@ -1,7 +1,6 @@
 """The module against the real thing: every release line that psw's script knows, the running server asked through its API."""
 
 import contextlib
-import inspect
 import json
 import re
 import sqlite3
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.psw.ai.plugins.module_utils import _openwebui_keys
+from ansible_collections.psw.ai.plugins.module_utils import _openwebui_program
 from ansible_collections.psw.ai.plugins.modules import openwebui_key_usage, openwebui_service_key
 
 pytestmark = pytest.mark.integration
@@ -62,9 +61,13 @@ def killed_after(monkeypatch, keys):
     """Call the module for a server, and let the program in the container be killed right after one of its steps."""
 
     def call(step, server, *consumers, **options):
-        source = inspect.getsource
+        text_of = _openwebui_program.text_of
+
+        def text(part):
+            return text_of(part) + (DEADLY.format(step=step) if part == "_openwebui_keys" else "")
+
         with monkeypatch.context() as patch:
-            patch.setattr(inspect, "getsource", lambda part: source(part) + (DEADLY.format(step=step) if part is _openwebui_keys else ""))
+            patch.setattr(_openwebui_program, "text_of", text)
             assert "(exit code -9)" in keys(server, *consumers, fails=True, **options)["msg"]
 
     return call

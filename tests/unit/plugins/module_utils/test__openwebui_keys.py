@@ -101,7 +101,7 @@ class InMemory(keys.OpenWebUI):
 def asker(table):
     """Return a call that asks for a state of consumers, each with the key that is stored for it."""
     groups = SimpleNamespace(Groups=table, GroupForm=dict, GroupUpdateForm=dict)
-    webui = InMemory(SimpleNamespace(Users=table), SimpleNamespace(Auths=table), groups, None)
+    webui = InMemory(SimpleNamespace(Users=table), SimpleNamespace(Auths=table), groups, None, {"features": {"api_keys": True}})
 
     def call(state, *stored, ours=None, check=False, **more):
         wanted = [{"consumer": name, "email": f"psw-{name}@psw.local", "name": f"psw: {name}", "role": "user", "key": key, **more} for name, key in stored]

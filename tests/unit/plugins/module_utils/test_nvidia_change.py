@@ -9,7 +9,7 @@ import struct
 import time
 
 import pytest
-from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia, _nvidia_job, _packages
+from ansible_collections.psw.ai.plugins.module_utils import _boot_images, _nvidia, _nvidia_job, _nvidia_wish, _packages
 from ansible_collections.psw.ai.plugins.module_utils._errors import ModuleRefusal, PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._nvidia_change import containers, describe, refuse
 from ansible_collections.psw.ai.plugins.module_utils._nvidia_packages import refuse_losses
@@ -198,7 +198,7 @@ def test_what_builds_modules_is_installed_before_the_packages_that_build_them():
 def test_headers_are_wished_for_every_installed_kernel_that_has_none():
     params = {"packages": ["dkms"], "headers": True, "files": [], "absent": [], "units": []}
     found = {"modules": {"6.17.2-1-pve": {}, "6.17.4-2-pve": {}, "6.17.9-1-pve": {}}, "headers": ["6.17.4-2-pve"], "headers_to_follow": []}
-    assert _nvidia_job.host_wish(params, found)["packages"] == ["dkms", "proxmox-headers-6.17.2-1-pve", "proxmox-headers-6.17.9-1-pve"]
+    assert _nvidia_wish.host_wish(params, found)["packages"] == ["dkms", "proxmox-headers-6.17.2-1-pve", "proxmox-headers-6.17.9-1-pve"]
 
 
 SERIES = ["proxmox-default-kernel", "proxmox-kernel-6.17", "proxmox-kernel-6.17.2-1-pve-signed", "proxmox-kernel-7.0", "linux-image-amd64"]
@@ -222,4 +222,4 @@ def test_headers_are_wished_for_the_kernels_to_come_of_every_series_that_still_g
     monkeypatch.setattr(_packages, "unknown", lambda _names, _sign: (["proxmox-headers-6.8"], "", ""))
     params = {"packages": ["dkms"], "headers": True, "files": [], "absent": [], "units": []}
     found = {"modules": {}, "headers": [], "headers_to_follow": ["proxmox-headers-6.8", "proxmox-headers-7.0"]}
-    assert _nvidia_job.host_wish(params, found)["packages"] == ["dkms", "proxmox-headers-7.0"]
+    assert _nvidia_wish.host_wish(params, found)["packages"] == ["dkms", "proxmox-headers-7.0"]

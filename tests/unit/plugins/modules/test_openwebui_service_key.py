@@ -7,7 +7,7 @@ import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.psw.ai.plugins.module_utils import _openwebui_glance, _openwebui_keys, _openwebui_proof
+from ansible_collections.psw.ai.plugins.module_utils import _openwebui_glance, _openwebui_keys, _openwebui_program, _openwebui_proof, _openwebui_usage
 from ansible_collections.psw.ai.plugins.modules import openwebui_service_key
 
 STORED = "sk-11111111111111111111111111111111"
@@ -16,7 +16,7 @@ NEW = "sk-22222222222222222222222222222222"
 
 def answer(**change):
     consumer = {"consumer": "probe", "status": "valid", "changed": False, "before": {"key": "valid"}, "after": {"key": "valid"}}
-    return "a banner\n" + _openwebui_keys.MARK + json.dumps({"consumers": [{**consumer, **change}]}) + "\n"
+    return "a banner\n" + _openwebui_program.MARK + json.dumps({"consumers": [{**consumer, **change}]}) + "\n"
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_the_stored_key_never_comes_back(run):
 
 
 def test_what_open_webui_refuses_is_the_message(run):
-    assert run(_openwebui_keys.MARK + json.dumps({"error": "no account yet"}))["msg"] == "no account yet"
+    assert run(_openwebui_program.MARK + json.dumps({"error": "no account yet"}))["msg"] == "no account yet"
 
 
 def test_a_container_that_does_not_answer_is_named_with_its_last_words(run):
@@ -110,10 +110,14 @@ def test_one_that_failed_fails_the_task_and_the_keys_of_the_others_are_there(run
     good = {"consumer": "probe", "status": "minted", "changed": True, "key": NEW, "before": {}, "after": {}}
     bad = {"consumer": "other", "status": "failed", "changed": False, "error": "it broke", "before": {}, "after": {}}
 
-    result = run(_openwebui_keys.MARK + json.dumps({"consumers": [good, bad]}))
+    result = run(_openwebui_program.MARK + json.dumps({"consumers": [good, bad]}))
 
     assert (result["failed"], result["changed"], result["msg"]) == (True, True, "other: it broke")
     assert [item.get("key") for item in result["consumers"]] == [NEW, None]
+
+
+def test_all_parts_begin_their_answer_as_the_module_expects_it():
+    assert {part.MARK for part in (_openwebui_glance, _openwebui_keys, _openwebui_usage)} == {_openwebui_program.MARK}
 
 
 def test_the_script_never_sets_what_makes_the_image_move_its_data_away():
