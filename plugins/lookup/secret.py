@@ -41,13 +41,33 @@ _raw:
   elements: str
 """
 
-from typing import Any
+import functools
+from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ansible_collections.psw.ai.plugins.plugin_utils._sealed import Apps
+
+
+@functools.lru_cache(maxsize=1)
+def _read(project: str, _stamp: tuple[int, ...]) -> Apps:
+    """Return all secrets; a task that looks up three of them starts sops once, unless the file changes in between."""
+    return Secrets(Project.open(project)).read()
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 class LookupModule(LookupBase):
@@ -61,7 +81,7 @@ class LookupModule(LookupBase):
         app, name = (str(term) for term in terms)
         try:
             secrets = Secrets(Project.open(project))
-            there = secrets.read().get(app, {})
+            there = _read(str(project), _stamp(secrets.file)).get(app, {})
             if name in there:
                 return [there[name]]
             if default is not None:

@@ -2,7 +2,8 @@
 """The lookups that roles use."""
 
 import pytest
-from ansible_collections.psw.ai.plugins.plugin_utils import _age
+from ansible.plugins.loader import lookup_loader
+from ansible_collections.psw.ai.plugins.plugin_utils import _age, _sealed
 from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets
 
 
@@ -29,6 +30,21 @@ def test_a_secret_is_the_stored_value(ready, play):
     Secrets(ready).set("probe", "key", "value {{ not evaluated }}")
     (result,) = play(ready, show("lookup('psw.ai.secret', 'probe', 'key')"))
     assert result["msg"] == "value {{ not evaluated }}"
+
+
+def test_what_one_process_looks_up_is_decrypted_once_and_is_never_old(ready, monkeypatch):
+    decrypted, decrypt = [], _sealed._sops.decrypt
+    monkeypatch.setattr(_sealed._sops, "decrypt", lambda file: decrypted.append(file) or decrypt(file))
+
+    def look(name):
+        return lookup_loader.get("psw.ai.secret").run(["probe", name], project=str(ready.path))
+
+    Secrets(ready).set("probe", "key", "value")
+    Secrets(ready).set("probe", "other", "another")
+    decrypted.clear()
+    assert [look("key"), look("other"), len(decrypted)] == [["value"], ["another"], 1]
+    Secrets(ready).set("probe", "key", "changed")
+    assert look("key") == ["changed"]
 
 
 @pytest.mark.parametrize(
