@@ -15,6 +15,7 @@ from ansible_collections.psw.ai.plugins.module_utils._lxc_mounts import grown, g
 from ansible_collections.psw.ai.plugins.module_utils._lxc_network import has_another, reached_by, readdressed
 from ansible_collections.psw.ai.plugins.module_utils._lxc_owner import find, refuse_elsewhere
 from ansible_collections.psw.ai.plugins.module_utils._lxc_plan import plan, refuse_unconfined
+from ansible_collections.psw.ai.plugins.module_utils._programs import both
 
 STOP_SECONDS = 60
 UNKNOWN_GROUPS = {"video": 0, "render": 0}  # while there is no container to ask
@@ -51,10 +52,11 @@ class Container:
         if row is None:
             self._create()
         else:
-            self.result["vmid"] = int(row["vmid"])
-            # A running container is asked first, so that everything that needs a restart is known before the one that there is.
-            guest = guests.look(self.pve, row["vmid"], self.params["mounts"]) if running else None
-            self._change(row, guest)
+            vmid = self.result["vmid"] = int(row["vmid"])
+            # A running container is asked first, so that everything that needs a restart is known before the one that there is. Each question takes
+            # Proxmox VE half a second or more.
+            guest, config = both(lambda: guests.look(self.pve, vmid, self.params["mounts"]) if running else None, lambda: self._config(vmid))
+            self._change(row, guest, config)
         if running:
             self._restart()
         elif self.params["started"]:
@@ -104,9 +106,9 @@ class Container:
             changes, _deletions, where = plan({}, {}, self.params, self.devices)
             self.result["vmid"] = creation.create(changes, *found)
 
-    def _change(self, row, guest):
+    def _change(self, row, guest, config):
         vmid, is_running = self.result["vmid"], guest is not None or row["status"] == "running"
-        running, planned = self._config(vmid)
+        running, planned = config
         refuse_unconfined(planned, self.pve.raw_settings(vmid), vmid, self.params["hostname"])
         self._note_storage(planned.get("rootfs", "").partition(":")[0])
         if self.devices is not None:
@@ -227,7 +229,7 @@ class Container:
             return
         before = self.result["diff"]["before"]
         row = {"vmid": self.result["vmid"], "status": "running"}
-        self._change(row, guest)
+        self._change(row, guest, self._config(self.result["vmid"]))
         self.result["diff"]["before"] = before
         self._restart()
         if self.result["restarted"] and not self.check_mode:

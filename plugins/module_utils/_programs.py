@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from typing import NamedTuple
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
@@ -68,3 +69,24 @@ def run_together(*argvs):
     """Run several readers at the same time and return what each said, in order; nobody reads their exit codes but the caller."""
     processes = [start(argv, None) if argv else None for argv in argvs]
     return [finish(process) if process else Done(0, "", "") for process in processes]
+
+
+def both(first, second):
+    """Return what two functions return that mostly wait for programs, called at the same time; an error of either is raised once both have ended."""
+    told = {}
+
+    def call():
+        try:
+            told["found"] = first()
+        except Exception as exc:  # noqa: BLE001 - it is raised below, where somebody hears it
+            told["error"] = exc
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    try:
+        found = second()
+    finally:
+        thread.join()
+    if "error" in told:
+        raise told["error"]
+    return told["found"], found
