@@ -259,3 +259,30 @@ def test_a_promise_is_kept_by_the_process_that_runs_and_not_by_its_unit(running,
 def test_small_files_come_back_once_the_app_is_ready(running):
     asked = {**app(), "returned_files": ["/etc/hello/web.conf", "/etc/hello/none"]}
     assert running.module("quadlet_app", **asked)["returned"] == {"/etc/hello/web.conf": "greeting = hi\n"}
+
+
+def test_what_an_app_needs_of_its_machine_comes_first_and_stays_when_it_goes(running, heal):
+    script = {"path": "/usr/local/bin/before-hello", "content": "#!/bin/sh\necho one\n", "mode": "0755", "restart": ["before-hello.service"]}
+    unit = {
+        "path": "/etc/systemd/system/before-hello.service",
+        "content": "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/local/bin/before-hello\n[Install]\nWantedBy=multi-user.target\n",
+    }
+    host = {"packages": ["zstd"], "files": [script, unit], "units": [{"name": "before-hello.service", "enabled": True, "state": "started"}]}
+    running.run("systemctl", "disable", "--now", "before-hello.service", check=False)
+    running.run("rm", "-f", script["path"], unit["path"])
+    wished = {**app(greeting="later"), "host": host}
+    foretold = running.module("quadlet_app", check=True, **wished)
+    assert running.run("test", "-e", script["path"], check=False).returncode == 1
+    done = heal(wished)
+    assert done["actions"] == foretold["actions"]
+    assert done["actions"].index("restart before-hello.service") < done["actions"].index("write /etc/hello/web.conf")
+    started = running.invocation("before-hello.service")
+    running.module("quadlet_app", **{**wished, "state": "absent", "ready": []})
+    assert running.invocation("before-hello.service") == started
+
+
+def test_what_a_machine_lacks_leaves_the_app_as_it_is(running):
+    before = running.invocation("hello.service")
+    result = running.module("quadlet_app", **{**app(key="new"), "host": {"packages": ["no-such-package"]}})
+    assert "app hello: apt cannot install no-such-package" in result["msg"]
+    assert running.invocation("hello.service") == before
