@@ -52,9 +52,12 @@ def main() -> None:
         "startup": startup.run,
         "relay": lambda: relay.run(project, wanted.rounds),
     }
-    measured = [section() for name, section in sections.items() if name in (wanted.only or sections)]
+    measured = []
+    for name, section in sections.items():
+        if name in (wanted.only or sections):
+            measured.append(section())
+            print(measured[-1], flush=True)  # at once: should a later one fail, an hour's work is not lost
     if wanted.only:
-        print("\n".join(measured))
         return
     head = HEAD.format(
         day=dt.datetime.now(tz=dt.UTC).date(), cores=os.cpu_count(), machine=platform.machine(), python=platform.python_version(),

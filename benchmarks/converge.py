@@ -136,6 +136,7 @@ def run(project: LabProject, rounds: int = 5) -> str:
     listed = ", ".join(f"{count} {kind} checks" for kind, count in kinds.items())
     note = (
         f"A second converge of @ai, which changes nothing, on one node and two targets. The contenders make the {len(checks)} checks of `benchmarks/checks.py` "
-        f"({listed}); psw makes these and more: it also loads the model and proves it on the GPU, validates keys, and compares secrets."
+        f"({listed}); psw makes these and more: it also loads the model and proves it on the GPU, validates keys, and compares secrets. pyinfra runs in an "
+        "environment of its own: Ansible would load the libraries that it brings."
     )
     return table("A converge with nothing to do", rows, note, unit="s")

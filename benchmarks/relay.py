@@ -78,6 +78,7 @@ def run(project: LabProject, rounds: int = 7) -> str:
             raise SystemExit(f"the chat API answered {answer.status}: {answer.body}")
 
     sections = []
+    through(1)  # the engine lets go of a model that nobody has asked for half an hour
     with _direct(project, engine) as url:
         for clients in (1, 8):
             for max_tokens in (1, 32):

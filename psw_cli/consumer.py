@@ -14,7 +14,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._secrets import Secrets
 
 from psw_cli.base import Nouns, Settings, Verb
 from psw_cli.failures import Failure
-from psw_cli.key import keyholders, look_after
+from psw_cli.key import WEBUI, keyholders
 from psw_cli.output import result, table
 from psw_cli.projects import alone, opened
 
@@ -78,7 +78,7 @@ def add(settings: Settings, name: str, role: str) -> None:
             result(settings, {"changed": changed, "consumer": name}, text)
             return
         try:
-            told, _report = look_after(project, settings, "consumer-add", {"psw_key_state": "present", "psw_key_only": [name]})
+            told, _report = WEBUI.ask(project, settings, "consumer-add", {"psw_key_state": "present", "psw_key_only": [name]})
         except Failure as failure:
             if _stored(project, name) not in {None, known}:  # the key is there, whatever came after it
                 failure.data.update(consumer=name, **_use(project, name))
@@ -122,7 +122,7 @@ def remove(settings: Settings, name: str) -> None:
 def _revoke(project: Project, settings: Settings, name: str) -> None:
     """Take the key from a program; where that failed, nobody may think that the key is dead."""
     try:
-        look_after(project, settings, "consumer-remove", {"psw_key_state": "absent", "psw_key_only": [name]})
+        WEBUI.ask(project, settings, "consumer-remove", {"psw_key_state": "absent", "psw_key_only": [name]})
     except Failure as failure:
         if failure.code != "not_deployed":
             again = f"the key of {name} may still open the API; when this is mended: psw consumer remove {name}"

@@ -15,7 +15,7 @@ from ansible_collections.psw.ai.plugins.plugin_utils._preflight import check, cu
 
 from psw_cli.base import Nouns, Settings, Verb
 from psw_cli.failures import not_built_yet, refused
-from psw_cli.key import keyholders, look_after, names_of
+from psw_cli.key import WEBUI, keyholders, names_of
 from psw_cli.output import result, say
 from psw_cli.play import Job, perform
 from psw_cli.projects import alone
@@ -86,7 +86,7 @@ def reset(settings: Settings, names: tuple[str, ...], destroy: bool) -> None:  #
                 raise click.UsageError(unknown("consumer", name, holders), click.get_current_context())
         chosen = [holders[name] for name in dict.fromkeys(names or holders)]
         wishes = {"psw_key_state": "rotated", "psw_key_only": [holder["consumer"] for holder in chosen]}
-        _told, report = look_after(project, settings, "deploy-reset", wishes)
+        _told, report = WEBUI.ask(project, settings, "deploy-reset", wishes)
     done = [holder["consumer"] for holder in chosen]
     own = [f"{holder['consumer']}.{holder['secret']}" for holder in chosen if "app" not in holder]
     who = ", ".join(done)

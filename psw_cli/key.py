@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +11,21 @@ from ansible_collections.psw.ai.plugins.plugin_utils._catalog import Catalog
 from ansible_collections.psw.ai.plugins.plugin_utils._consumers import GIVES_KEYS, consumers
 from ansible_collections.psw.ai.plugins.plugin_utils._errors import PswError
 
-from psw_cli import exits
+from psw_cli.asked import Asked
 from psw_cli.base import Nouns, Settings, Verb
-from psw_cli.events import Run
-from psw_cli.failures import Failure
 from psw_cli.output import result, table
-from psw_cli.play import Job, perform
 from psw_cli.projects import opened
 
 if TYPE_CHECKING:
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
-PLAYBOOK = "psw.ai.keys"
+WEBUI = Asked(
+    GIVES_KEYS,
+    "psw.ai.keys",
+    answer="psw_keys",
+    not_deployed="Open WebUI is not deployed yet, and it is what gives out keys",
+    left_undone="Open WebUI was not asked about the keys",
+)
 COMMANDS = {"list": ("psw_cli.key:list_", "Show who has a key, whether it works, and how much it is used.")}
 WORDS = {"drift": "changed"}  # the key may work or not; all other states are shown as the module says them
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -43,39 +45,14 @@ def list_(settings: Settings) -> None:
     """
     project = opened(settings)
     holders = keyholders(project)
-    told, _report = look_after(project, settings, "key-list", {"psw_key_state": "validated"})
+    told, _report = WEBUI.ask(project, settings, "key-list", {"psw_key_state": "validated"})
     keys = [_row(holder, told) for holder in holders]
     result(settings, {"keys": keys}, table(("consumer", "role", "key", "age", "last used", "requests", "tokens"), [_shown(row, time.time()) for row in keys]))
 
 
 def keyholders(project: Project) -> list[dict[str, str]]:
     """Return all consumers of what is planned; without an Open WebUI that could know them it is a refusal."""
-    plan = project.plan or {"apps": {}}
-    if GIVES_KEYS not in plan["apps"]:
-        raise _not_deployed()
-    return consumers(project, Catalog.load(), plan["apps"])
-
-
-def _not_deployed(report: dict[str, Any] | None = None) -> Failure:
-    hint = "deploy it with: psw app add openwebui, then psw deploy converge"
-    return Failure("not_deployed", "Open WebUI is not deployed yet, and it is what gives out keys", hint, exits.REFUSED, report)
-
-
-def look_after(project: Project, settings: Settings, verb: str, wishes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run the playbook of the keys; return what Open WebUI told about each consumer and account, and the report of the run.
-
-    Whether there is one is for its node to say: a fresh copy of a project has no notes of where its targets are.
-    """
-    state = Run()
-    job = Job(verb, PLAYBOOK, f"psw {verb.replace('-', ' ', 1)}", ("--extra-vars", json.dumps(wishes)))
-    report = perform(project, settings, job, state)
-    told = next((told for told in state.told.values() if "psw_keys" in told), None)
-    if told is not None:
-        return told, report
-    if any("psw_no_target" in told for told in state.told.values()):
-        raise _not_deployed(report)
-    hint = "say what follows -- without --limit, --tags and the like: they left it out"
-    raise Failure("left_undone", "Open WebUI was not asked about the keys", hint, exits.FAILED, report)
+    return consumers(project, Catalog.load(), WEBUI.planned(project))
 
 
 def ago(moment: float | None, now: float) -> str | None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +14,25 @@ from ansible_collections.psw.ai.plugins.plugin_utils._has import usable_mib
 from ansible_collections.psw.ai.plugins.plugin_utils._preflight import current_plan
 
 from psw_cli import exits
+from psw_cli.asked import Asked, left_undone
 from psw_cli.base import Nouns, Settings, Verb
-from psw_cli.events import Run
 from psw_cli.failures import Failure
 from psw_cli.output import result, table
-from psw_cli.play import Job, perform
 from psw_cli.projects import alone, opened
 
 if TYPE_CHECKING:
     from ansible_collections.psw.ai.plugins.plugin_utils._project import Project
 
 ENGINE = _models.ENGINE
-PLAYBOOK = "psw.ai.models"
+UNCHANGED = f", and {_models.FILE} stays as it was"
+OLLAMA = Asked(
+    ENGINE,
+    "psw.ai.models",
+    answer="psw_models",
+    not_deployed="Ollama, which runs models, is not deployed yet",
+    left_undone=f"the engine was not looked at{UNCHANGED}",
+    secrets=False,
+)
 COMMANDS = {
     "list": ("psw_cli.model:list_", "Show which models the engine has."),
     "recommend": ("psw_cli.model:recommend", "Show which models fit into the memory of your GPU."),
@@ -90,7 +96,7 @@ def pull(settings: Settings, names: tuple[str, ...]) -> None:
         sizes = {each["name"]: each["size_mib"] for each in told}
         missing = [name for name in names if _models.full_name(name) not in sizes]
         if missing and not check:
-            raise _left_undone(f"{', '.join(missing)} did not come", report)
+            raise left_undone(f"{', '.join(missing)} did not come{UNCHANGED}", report)
         noted = _models.add(project, names, check=check)
     lines = [f"{name} would come" if name in missing else f"{name} is there ({sizes[_models.full_name(name)]} MiB)" for name in names]
     lines += [f"{'would be ' if check else ''}added to {_models.FILE}: {', '.join(noted)}"] if noted else []
@@ -107,13 +113,13 @@ def remove(settings: Settings, names: tuple[str, ...]) -> None:
     that the GPU is used. With -- --check it only says what would happen.
     """
     with alone(settings) as project:
-        _engine(project)
+        OLLAMA.planned(project)
         _models.remove(project, names, check=True)  # what is refused is refused before files go
         told, check, report = _look_after(project, settings, "model-remove", {"psw_model_state": "absent", "psw_model_names": list(names)})
         there = {each["name"] for each in told}
         left = [name for name in names if _models.full_name(name) in there]
         if left and not check:
-            raise _left_undone(f"{', '.join(left)} did not go", report)
+            raise left_undone(f"{', '.join(left)} did not go{UNCHANGED}", report)
         noted = _models.remove(project, names, check=check)
     changed = report["changed"] or bool(noted)
     done = f"{'would remove' if check else 'removed'} {', '.join(names)}"
@@ -121,35 +127,11 @@ def remove(settings: Settings, names: tuple[str, ...]) -> None:
     result(settings, {"check": check, **report, "changed": changed, "models": told, "removed": noted}, text)
 
 
-def _engine(project: Project) -> None:
-    """Refuse what asks an engine that is not planned."""
-    if ENGINE not in (project.plan or {"apps": {}})["apps"]:
-        raise _not_deployed()
-
-
-def _not_deployed(report: dict[str, Any] | None = None) -> Failure:
-    hint = "deploy it with: psw app add ollama, then psw deploy converge"
-    return Failure("not_deployed", "Ollama, which runs models, is not deployed yet", hint, exits.REFUSED, report)
-
-
-def _left_undone(what: str, report: dict[str, Any]) -> Failure:
-    """Return the failure of a run that Ansible calls a success, because its arguments left out what it was for."""
-    hint = "say what follows -- without --limit, --tags and the like: they left it out"
-    return Failure("left_undone", f"{what}, and {_models.FILE} stays as it was", hint, exits.FAILED, report)
-
-
 def _look_after(project: Project, settings: Settings, verb: str, wishes: dict[str, Any]) -> tuple[list[dict[str, Any]], bool, dict[str, Any]]:
     """Run the playbook of the models; return what the engine has afterwards, whether the run only looked, and its report."""
-    _engine(project)
+    OLLAMA.planned(project)
     project.overrides(ENGINE)  # a setting that there is not is an error with its line
-    state = Run()
-    job = Job(verb, PLAYBOOK, f"psw {verb.replace('-', ' ', 1)}", ("--extra-vars", json.dumps(wishes)), secrets=False)
-    report = perform(project, settings, job, state)
-    told = next((told for told in state.told.values() if "psw_models" in told), None)
-    if told is None and any("psw_no_target" in told for told in state.told.values()):
-        raise _not_deployed(report)
-    if told is None:
-        raise _left_undone("the engine was not looked at", report)
+    told, report = OLLAMA.ask(project, settings, verb, wishes)
     return told["psw_models"], told["psw_check"], report
 
 
