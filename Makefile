@@ -102,5 +102,5 @@ generate: venv ## Write what is generated from the catalogue and the example
 
 .PHONY: clean
 clean: ## Remove what the tools made in this checkout
-	rm -rf $(VENV) .dev build dist .ansible .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-bench .dev build dist .ansible .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

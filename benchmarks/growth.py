@@ -9,6 +9,7 @@ import re
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,7 +72,7 @@ def _psw(project: LabProject, count: int, scratch: Path) -> Callable[[], None]:
     config = scratch / "psw.cfg"
     config.write_text(runner.CONFIG.replace("psw.ai.project, host_list", "yaml"), encoding="utf-8")
     environment = {**project.environment, **runner.environment(config)}
-    run = caller(environment, BIN / "ansible-playbook", "-i", scratch / "psw.yml", "psw.ai.converge")
+    run = caller(environment, sys.executable, "-P", "-m", "psw_cli._playbook", "-i", scratch / "psw.yml", "psw.ai.converge")
     run()  # the copies are remembered
 
     def converge() -> None:

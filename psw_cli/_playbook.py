@@ -12,7 +12,7 @@ import sys
 PR_SET_PDEATHSIG = 1
 PARENT = "PSW_PID"  # the variable that tells which process started this one
 GRACE = 20  # seconds that Ansible gets to stop its workers
-# Objects that Ansible makes between two looks for unreachable ones; Python's own 700 has it look thousands of times.
+# Objects that Ansible makes between two looks for unreachable ones; Python's own number, 700 to 2000, has it look thousands of times.
 OBJECTS = 50_000
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 
 from ansible_collections.psw.ai.plugins.module_utils import _desired_files as files
@@ -131,7 +130,7 @@ def gather(wish, *, without_podman=False):
     others = _others(wish["name"])
     facts = {"manifest": manifest, "others": others, "paths": _paths(wish, manifest, others), "pulled": _pulled()}
     facts.update(services={}, secrets={}, containers={}, users={}, images={})
-    if without_podman and shutil.which("podman") is None:
+    if without_podman and not _podman.is_here():
         return facts
     units = read_units(wish["units"]) + gone_units(wish, facts)
     services = sorted({unit.service for unit in units})

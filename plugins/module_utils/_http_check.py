@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ask an app over HTTP whether it answers as it should; private to the collection.
 
-A module of its own, because what Python needs for HTTP takes longer to load than all the rest, and most apps are asked in another way.
+A module of its own, because what Python needs for HTTP takes longer to load than all the rest, and many calls ask nothing over HTTP.
 """
 
 from __future__ import annotations

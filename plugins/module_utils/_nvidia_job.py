@@ -5,15 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.psw.ai.plugins.module_utils import (
-    _apt_keys,
-    _boot_images,
-    _nvidia,
-    _nvidia_install,
-    _nvidia_packages,
-    _nvidia_strays,
-    _packages,
-)
+from ansible_collections.psw.ai.plugins.module_utils import _apt_keys, _boot_images, _nvidia, _nvidia_install, _nvidia_packages, _nvidia_strays, _packages
 from ansible_collections.psw.ai.plugins.module_utils import _steps as plan_steps
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._host_state import perform

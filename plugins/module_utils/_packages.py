@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 
 from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleError
 from ansible_collections.psw.ai.plugins.module_utils._programs import last_lines, run
@@ -101,6 +100,8 @@ def unknown(names, sign):
     lacking = [name for name in names if name not in _offered(names, *NO_CACHE)] if names else []
     if not lacking:
         return [], "", ""
+    import tempfile  # noqa: PLC0415 - takes long to load, and nearly every run has its packages
+
     with tempfile.TemporaryDirectory(prefix="psw-apt-") as place:
         os.chmod(place, 0o711)  # noqa: S103 - apt downloads as a user of its own, who has to get there
         for name in ("lists/partial", "cache"):

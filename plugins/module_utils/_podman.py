@@ -22,6 +22,13 @@ class Container(NamedTuple):
     pid: int
 
 
+def is_here():
+    """Tell whether this machine has podman."""
+    import shutil  # noqa: PLC0415 - takes long to load, and is asked in check mode alone
+
+    return shutil.which("podman") is not None
+
+
 def secrets_command(names):
     """Return the command that tells the values of these secrets, None for none; it speaks of those that exist and fails for the others."""
     return ["podman", "secret", "inspect", "--showsecret", *list(names)] if names else None

@@ -78,7 +78,7 @@ def both(first, second):
     def call():
         try:
             told["found"] = first()
-        except Exception as exc:  # noqa: BLE001 - it is raised below, where somebody hears it
+        except BaseException as exc:  # noqa: BLE001 - it is raised below, where somebody hears it
             told["error"] = exc
 
     thread = threading.Thread(target=call)

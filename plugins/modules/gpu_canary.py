@@ -75,7 +75,7 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 from ansible_collections.psw.ai.plugins.module_utils._one_at_a_time import one_at_a_time
 from ansible_collections.psw.ai.plugins.module_utils._podman import image_command
 from ansible_collections.psw.ai.plugins.module_utils._programs import run
-from ansible_collections.psw.ai.plugins.module_utils._steps import sentence
+from ansible_collections.psw.ai.plugins.module_utils._steps import told
 
 
 def prove(params, *, check_mode):
@@ -93,8 +93,7 @@ def prove(params, *, check_mode):
             _canary.sing(vendor, reference, devices)
             _canary.note(ground)
         perform(wish, plan.leftovers)
-    steps = [step for step in [*plan.steps, *plan.leftovers] if step.op != "note"]
-    return {"changed": bool(steps), "actions": [sentence(step) for step in steps], "ran": ran, "diff": [step.diff for step in steps if step.diff]}
+    return dict(told([step for step in [*plan.steps, *plan.leftovers] if step.op != "note"]), ran=ran)
 
 
 def main():

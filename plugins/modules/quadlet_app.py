@@ -18,7 +18,7 @@ description:
     and a restart that a killed run still owed is made up for by the next one.
   - Images that it pulled and that no app here names any more go once the app is ready, unless a container uses them. Images that came
     in another way are never touched.
-  - Units are shown to the quadlet generator before anything is changed, so a key it does not know is refused by name.
+  - Units are shown to the quadlet generator before anything of the app is changed, so a key it does not know is refused by name.
 extends_documentation_fragment: [psw.ai.attributes, psw.ai.ready]
 attributes:
   check_mode:
@@ -128,7 +128,7 @@ options:
     type: list
     elements: str
   requires:
-    description: How podman must work here. Otherwise nothing is done.
+    description: How podman must work here. Otherwise nothing of the app is done.
     type: dict
     suboptions:
       storage_driver: {description: 'Its storage driver, such as V(overlay).', type: str}
@@ -177,7 +177,7 @@ actions:
   elements: str
   sample: [write /etc/containers/systemd/hello.container, reload systemd, restart hello.service]
 restarted:
-  description: The services that were restarted, each with the reason.
+  description: The services of the app that were restarted, each with the reason.
   returned: always
   type: dict
   sample: {hello.service: its unit file changed}
@@ -225,11 +225,11 @@ def converge(module, wish):
     )
 
 
-def converge_host(module):
+def converge_host(module, wish):
     """Bring the machine to what the app needs of it and return what was done."""
     from ansible_collections.psw.ai.plugins.module_utils import _host_state  # noqa: PLC0415 - most apps need nothing of it, and it is compiled for each call
 
-    return _host_state.converge(_host_options.read(module.params["host"]), check_mode=module.check_mode)
+    return _host_state.converge(wish, check_mode=module.check_mode)
 
 
 def texts(paths):
@@ -248,22 +248,34 @@ def wishes(params):
     return [_app_options.nothing(name) for name in noted_apps() if name not in kept] + [own]
 
 
+def host_wish(params):
+    """Return what is wished for of the machine itself, None when that is nothing."""
+    return _host_options.read(params["host"]) if params["host"] and params["state"] == "present" else None
+
+
+def together(done):
+    """Return what was done to the machine and to each app, as one."""
+    listed = {key: [entry for result in done for entry in result[key]] for key in ("actions", "diff")}
+    return dict(listed, changed=any(result["changed"] for result in done))
+
+
 def main():
     module = AnsibleModule(argument_spec=_app_options.SPEC, supports_check_mode=True)
-    name = module.params["name"]
+    where = f"app {module.params['name']}: "
     done = []
     progress.forget()
     try:
-        if module.params["host"] and module.params["state"] == "present":
-            done.append(converge_host(module))
-        for wish in wishes(module.params):
-            name = wish["name"]
-            with contextlib.nullcontext() if module.check_mode else one_at_a_time(f"app-{name}"):
+        apps, host = wishes(module.params), host_wish(module.params)  # what is wrong with any of them is said before anything changes
+        if host:
+            where = ""
+            done.append(converge_host(module, host))
+        for wish in apps:
+            where = f"app {wish['name']}: "
+            with contextlib.nullcontext() if module.check_mode else one_at_a_time(f"app-{wish['name']}"):
                 done.append(converge(module, wish))
     except PswModuleError as exc:
-        module.fail_json(msg=f"app {name}: {exc}")
-    before = {key: [entry for result in done for entry in result[key]] for key in ("actions", "diff")}
-    module.exit_json(**dict(done[-1], changed=any(result["changed"] for result in done), **before))
+        module.fail_json(msg=f"{where}{exc}", **together(done))
+    module.exit_json(**dict(done[-1], **together(done)))
 
 
 if __name__ == "__main__":

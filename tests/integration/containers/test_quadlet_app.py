@@ -284,5 +284,20 @@ def test_what_an_app_needs_of_its_machine_comes_first_and_stays_when_it_goes(run
 def test_what_a_machine_lacks_leaves_the_app_as_it_is(running):
     before = running.invocation("hello.service")
     result = running.module("quadlet_app", **{**app(key="new"), "host": {"packages": ["no-such-package"]}})
-    assert "app hello: apt cannot install no-such-package" in result["msg"]
+    assert result["msg"].startswith("apt cannot install no-such-package")
     assert running.invocation("hello.service") == before
+
+
+def test_what_is_wrong_with_an_app_is_said_before_its_machine_changes(running):
+    wished = {**app(), "host": {"files": [{"path": "/etc/too-early.conf", "content": "x\n"}]}}
+    result = running.module("quadlet_app", **{**wished, "units": wished["units"] * 2})
+    assert (result["msg"], result["changed"], result["actions"]) == ("app hello: unit hello.container is named twice", False, [])
+    assert running.run("test", "-e", "/etc/too-early.conf", check=False).returncode == 1
+
+
+def test_what_a_machine_got_is_told_although_the_app_fails(running):
+    running.run("rm", "-f", "/etc/in-time.conf")
+    wished = {**app(more="NoSuchKey=1"), "host": {"files": [{"path": "/etc/in-time.conf", "content": "x\n"}]}}
+    result = running.module("quadlet_app", **wished)
+    assert "quadlet refuses hello.container" in result["msg"]
+    assert (result["changed"], result["actions"], diffs(result)) == (True, ["write /etc/in-time.conf"], ["/etc/in-time.conf"])
