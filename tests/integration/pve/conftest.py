@@ -41,6 +41,7 @@ class Cluster(FakePve):
         for storage in self.storages.values():
             storage.update(avail=400 * GIB, total=450 * GIB)
         self.while_creating = None  # what goes wrong between the first and the last step of a creation
+        self.out, self.err = Printed(), Printed()
         self.workers = []  # commands, also those that went on after their time
         self.loop = asyncio.new_event_loop()
 
@@ -86,16 +87,30 @@ class Cluster(FakePve):
         return 0, "", ""
 
 
+class Printed(io.TextIOBase):
+    """What is printed, by thread: redirect_stdout alone is for the whole process, and a command that goes on after its time prints beside the next."""
+
+    def __init__(self):
+        self.mine = threading.local()
+
+    def write(self, text):
+        self.mine.text = getattr(self.mine, "text", "") + text
+        return len(text)
+
+    def take(self):
+        """Return what this thread printed since it took it last."""
+        text, self.mine.text = getattr(self.mine, "text", ""), ""
+        return text
+
+
 def run_program(cluster, argv):
     """Run one of the node's commands and return exit code, output and error output."""
     if argv[:2] == ["pct", "exec"]:
         return cluster.execute(argv[2], argv[3:])
     if argv[:2] == ["pct", "unlock"]:
         return cluster.unlock_file(argv[2])
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = {"pct": pct, "pvesh": pvesh, "pveam": pveam}[argv[0]].main(argv[1:])
-    return code, out.getvalue(), err.getvalue()
+    code = {"pct": pct, "pvesh": pvesh, "pveam": pveam}[argv[0]].main(argv[1:])
+    return code, cluster.out.take(), cluster.err.take()
 
 
 def timed(cluster, argv):
@@ -137,7 +152,12 @@ def keep(cluster, run_module):  # noqa: F811 - it has to be there; the fixture a
     """Keep the container psw-ai with these options, and return what the module says."""
     importlib.import_module("ansible_collections.psw.ai.plugins.modules.lxc_container")
     common = {"hostname": "psw-ai", "node": "pve1", "authorized_keys": ["ssh-ed25519 AAAA me"], "wait_timeout": 5}
-    return lambda **options: run_module("lxc_container", **{**common, **options})
+
+    def run(**options):
+        with contextlib.redirect_stdout(cluster.out), contextlib.redirect_stderr(cluster.err):
+            return run_module("lxc_container", **{**common, **options})
+
+    return run
 
 
 @pytest.fixture
