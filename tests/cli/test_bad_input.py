@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from ansible_collections.psw.ai.plugins.plugin_utils import _lock
 
 from psw_cli.deploy import TAGS
 
@@ -280,13 +282,16 @@ def test_another_psw_at_work_is_named(psw, psw_json, project, other_psw, documen
     assert documented(psw("app", "add", "@ai", "--lock-timeout", "0").stderr)
 
 
-def test_psw_waits_for_another_one_and_says_so(psw, project, other_psw):
-    started = time.monotonic()
-    subprocess.Popen(["sh", "-c", f"sleep 1; kill {other_psw.pid}"])
-    answer = psw("app", "remove", "openwebui", "--lock-timeout", "30")
+def test_psw_waits_for_another_one_and_says_so(psw, project, other_psw, monkeypatch):
+    def sleep(_seconds):
+        other_psw.kill()
+        other_psw.wait()
+
+    monkeypatch.setattr(_lock, "time", SimpleNamespace(monotonic=time.monotonic, strftime=time.strftime, sleep=sleep))
+    answer = psw("app", "remove", "openwebui", "--lock-timeout", "600")
     assert answer.exit_code == 0
     assert answer.stderr.startswith(f"waiting for psw deploy converge (pid {other_psw.pid}, ")
-    assert time.monotonic() - started > 0.9
+    assert other_psw.returncode is not None
 
 
 def test_looking_needs_no_lock(psw, project, other_psw):

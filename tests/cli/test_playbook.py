@@ -28,10 +28,10 @@ START = "import os, subprocess, sys; os.environ['PSW_PID'] = str(os.getpid()); p
 PLAYBOOK = "import sys; from psw_cli import _playbook; _playbook.GRACE = 3; sys.argv = ['', sys.argv[1]]; _playbook.main()"
 
 
-def wait_for(what, seconds=20):
+def wait_for(what, seconds=300):
     end = time.monotonic() + seconds
     while not what():
-        assert time.monotonic() < end
+        assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
 
 

@@ -19,7 +19,7 @@ from pyrage import x25519
 
 from psw_cli import editor
 
-VALUE = "sk-a-secret-that-nobody-sees"
+VALUE = f"sk-a-secret-that-nobody-sees-{os.getpid()}"  # nor another run of these tests
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_edit_cannot_be_seen_in_the_process_list(psw, secrets, edit_with, tmp_pa
 @pytest.mark.parametrize("kill", ["-9", "-TERM", "-HUP"])
 def test_a_killed_psw_leaves_no_text_behind(secrets, edit_with, tmp_path, kill):
     before = secrets.file.read_bytes()
-    edit_with(f'grep -q {VALUE} "$1"; dirname "$1" > {tmp_path}/place.tmp; mv {tmp_path}/place.tmp {tmp_path}/place; exec sleep 30')
+    edit_with(f'grep -q {VALUE} "$1"; dirname "$1" > {tmp_path}/place.tmp; mv {tmp_path}/place.tmp {tmp_path}/place; exec sleep 300')
     # env: under nohup the tests' own children would ignore a hang-up.
     argv = ["env", "--default-signal=HUP", sys.executable, "-c", "from psw_cli.main import main; main()", "secrets", "edit"]
     with subprocess.Popen(argv, start_new_session=True) as process:
@@ -213,7 +213,7 @@ def test_a_killed_psw_leaves_no_text_behind(secrets, edit_with, tmp_path, kill):
     assert secrets.file.read_bytes() == before
 
 
-def waited_for(answer, limit=10.0):
+def waited_for(answer, limit=120.0):
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
         try:
@@ -228,7 +228,7 @@ def waited_for(answer, limit=10.0):
 def test_what_a_crash_left_is_taken_away_and_what_another_psw_edits_is_not(secrets, monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     dead = Path(f"/dev/shm/{editor.PREFIX}999999999-x")
-    dead.mkdir(mode=0o700)
+    dead.mkdir(mode=0o700, exist_ok=True)
     with editor.private_directory() as first, editor.private_directory():
         assert (first.exists(), dead.exists()) == (True, False)
     assert left_in_memory() == []

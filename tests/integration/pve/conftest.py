@@ -43,6 +43,7 @@ class Cluster(FakePve):
         self.while_creating = None  # what goes wrong between the first and the last step of a creation
         self.out, self.err = Printed(), Printed()
         self.workers = []  # commands, also those that went on after their time
+        self.endless, self.begun, self.opened = False, threading.Event(), asyncio.Event()
         self.loop = asyncio.new_event_loop()
 
     def _authenticate(self, _request):
@@ -61,6 +62,16 @@ class Cluster(FakePve):
             super()._drop(ct)
         else:
             ct.config = {"lock": "create"}
+
+    async def pause(self, secs):
+        """What takes time, takes it until a test lets it end."""
+        if secs and self.endless:
+            self.begun.set()
+            await self.opened.wait()
+
+    def let_end(self):
+        self.endless = False
+        self.loop.call_soon_threadsafe(self.opened.set)
 
     def call(self, coroutine):
         """Run something in the server's own loop."""
@@ -114,12 +125,14 @@ def run_program(cluster, argv):
 
 
 def timed(cluster, argv):
-    """Run ``timeout -k SECONDS SECONDS PROGRAM…``; what it ends here goes on in Proxmox VE, as a task does."""
+    """Run ``timeout -k SECONDS SECONDS PROGRAM…``; it ends what is without end, which goes on in Proxmox VE, as a task does."""
     done = []
     worker = threading.Thread(target=lambda: done.append(run_program(cluster, [argv[4].rpartition("/")[2], *argv[5:]])), daemon=True)
     cluster.workers.append(worker)
     worker.start()
-    worker.join(float(argv[3]))
+    while worker.is_alive() and not cluster.begun.is_set():
+        worker.join(0.02)
+    cluster.begun.clear()
     return done[0] if done else (124, "", "")
 
 
@@ -140,8 +153,9 @@ def cluster(monkeypatch, tmp_path, programs):  # noqa: F811 - the fixture above
         programs.update({name: lambda argv, _data: run_program(cluster, argv) for name in names})
         programs["timeout"] = lambda argv, _data: timed(cluster, argv)
         yield cluster
+        cluster.let_end()
         for worker in cluster.workers:
-            worker.join(30)
+            worker.join(60)
         cluster.call(cluster.stop())
         cluster.loop.call_soon_threadsafe(cluster.loop.stop)
         thread.join(10)
@@ -164,10 +178,10 @@ def keep(cluster, run_module):  # noqa: F811 - it has to be there; the fixture a
 def eventually():
     """Wait until something holds."""
 
-    def wait(holds, seconds=20):
+    def wait(holds, seconds=120):
         end = time.monotonic() + seconds
         while not holds():
-            assert time.monotonic() < end
+            assert time.monotonic() < end, "waited in vain"
             time.sleep(0.05)
 
     return wait

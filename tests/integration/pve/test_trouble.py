@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What can go wrong on a node: one clear message, nothing left half-made, and the next run completes."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 from fakepve.model import TaskError
 
@@ -139,24 +142,22 @@ def test_a_task_that_fails(cluster, keep):
     completes(cluster, keep)
 
 
-def test_a_start_that_takes_too_long_goes_on_and_is_met_by_the_next_run(cluster, keep, monkeypatch, eventually):
+def test_a_start_that_takes_too_long_goes_on_and_is_met_by_the_next_run(cluster, keep, eventually):
     keep(started=False)
-    cluster.time_scale, cluster.cts[0].start_secs = 1.0, 1
-    with monkeypatch.context() as impatient:
-        impatient.setattr(UTILS + "_pve.LIMITS", {"start": 0.3})
-        assert keep()["msg"].startswith("pct start 100 did not end within 0 s; see the node's tasks and storages (pvesm status)")
+    cluster.endless, cluster.cts[0].start_secs = True, 1
+    assert keep()["msg"].startswith("pct start 100 did not end within 300 s; see the node's tasks and storages (pvesm status)")
+    assert cluster.cts[0].status == "stopped"
+    cluster.let_end()
     eventually(lambda: cluster.cts[0].status == "running")
-    cluster.time_scale = 0
     completes(cluster, keep)
 
 
-def test_a_creation_that_takes_too_long_is_waited_for_by_the_next_run(cluster, keep, monkeypatch):
-    monkeypatch.setattr(UTILS + "_lxc_journal.PAUSE", 0.1)
-    cluster.time_scale, cluster.ct_secs["create"] = 1.0, 1
-    with monkeypatch.context() as impatient:
-        impatient.setattr(UTILS + "_pve.LIMITS", {"create": 0.3})
-        assert "pct create 100 did not end within" in keep()["msg"]
-    cluster.time_scale = 0
+def test_a_creation_that_takes_too_long_is_waited_for_and_met_by_the_next_run(cluster, keep, monkeypatch):
+    waits = []
+    monkeypatch.setattr(UTILS + "_lxc_journal.time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: (waits.append(1), cluster.let_end())))
+    cluster.endless, cluster.ct_secs["create"] = True, 1
+    assert "pct create 100 did not end within 1800 s" in keep()["msg"]
+    assert waits
     completes(cluster, keep)
 
 

@@ -70,7 +70,7 @@ def pulled(client):
 
 
 def test_the_root_says_that_ollama_is_running(client):
-    with urllib.request.urlopen(f"{client.address}/", timeout=5) as answer:
+    with urllib.request.urlopen(f"{client.address}/", timeout=60) as answer:
         assert answer.read() == b"Ollama is running"
 
 
@@ -199,7 +199,7 @@ def test_a_deleted_model_is_gone(pulled):
 
 def test_what_is_no_json_is_a_bad_request(client):
     with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(f"{client.address}/api/show", b"{not json", timeout=5)
+        urllib.request.urlopen(f"{client.address}/api/show", b"{not json", timeout=60)
     assert refusal.value.code == 400
 
 

@@ -9,7 +9,7 @@ from ansible_collections.psw.ai.plugins.module_utils._programs import both
 
 
 def test_both_run_at_the_same_time_and_answer_in_their_order():
-    meeting = threading.Barrier(2, timeout=10)  # breaks unless the two meet
+    meeting = threading.Barrier(2, timeout=60)  # breaks unless the two meet
 
     assert both(lambda: (meeting.wait(), "first")[1], lambda: (meeting.wait(), "second")[1]) == ("first", "second")
 

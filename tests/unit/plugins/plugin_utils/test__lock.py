@@ -15,12 +15,12 @@ from ansible_collections.psw.ai.plugins.plugin_utils._errors import LockError, P
 from ansible_collections.psw.ai.plugins.plugin_utils._lock import mutex, project_lock, state_directory
 
 OTHER = """
-import sys, time
+import sys
 from pathlib import Path
 from ansible_collections.psw.ai.plugins.plugin_utils._lock import project_lock
 with project_lock(Path(sys.argv[1]), command="psw deploy converge"):
     print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
+    sys.stdin.read()
 """
 TAKE = """
 import sys
@@ -31,16 +31,11 @@ with project_lock(Path(sys.argv[1])):
 """
 
 
-def hold(path, seconds):
-    """Start another process that holds the lock, and wait until it does."""
-    process = subprocess.Popen([sys.executable, "-c", OTHER, path, str(seconds)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "held\n"
-    return process
-
-
 @pytest.fixture
 def other(tmp_path):
-    process = hold(tmp_path, 60)
+    """Another process that holds the lock until its input ends."""
+    process = subprocess.Popen([sys.executable, "-c", OTHER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
     process.wait()
@@ -57,19 +52,18 @@ def test_a_second_psw_is_told_who_is_at_work(tmp_path, monkeypatch, other):
     )
 
 
-def test_a_second_psw_that_may_wait_gets_the_lock_and_says_once_for_whom_it_waits(tmp_path):
-    process = hold(tmp_path, 0.5)
+def test_a_second_psw_that_may_wait_gets_the_lock_and_says_once_for_whom_it_waits(tmp_path, other):
     said = []
-    with project_lock(tmp_path, wait=20, on_wait=said.append):
-        assert process.wait(5) == 0
-    assert [re.sub(r"\d\d:\d\d:\d\d", "TIME", text) for text in said] == [f"psw deploy converge (pid {process.pid}, since TIME)"]
+    with project_lock(tmp_path, wait=60, on_wait=lambda text: (said.append(text), other.stdin.close())):
+        assert other.wait(60) == 0
+    assert [re.sub(r"\d\d:\d\d:\d\d", "TIME", text) for text in said] == [f"psw deploy converge (pid {other.pid}, since TIME)"]
 
 
 def test_waiting_ends_when_the_time_is_up(tmp_path, other):
     began = time.monotonic()
     with pytest.raises(LockError), project_lock(tmp_path, wait=0.3):
         pass
-    assert 0.3 <= time.monotonic() - began < 5
+    assert 0.3 <= time.monotonic() - began < 60
 
 
 def test_the_lock_of_a_killed_psw_is_free(tmp_path, other):

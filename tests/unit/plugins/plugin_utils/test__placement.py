@@ -273,10 +273,10 @@ def test_apps_stay_where_they_are_when_another_comes(house, new):
 def test_200_nodes_with_gpus_and_50_apps_that_fill_many_of_them_are_planned_in_under_a_second():
     catalog = Catalog({f"app{number}": app("core" if number % 5 == 4 else "gpu", 5000, 1000) for number in range(50)}, {})
     records = {f"n{number}": record(8192, memory_mib=16000) for number in range(200)}
-    began = time.perf_counter()
+    began = time.process_time()
     first = plan(records, catalog.apps, catalog=catalog, nodes=records)
-    halfway = time.perf_counter()
+    halfway = time.process_time()
     again = plan(records, catalog.apps, first, catalog)
-    assert max(halfway - began, time.perf_counter() - halfway) < 1
+    assert max(halfway - began, time.process_time() - halfway) < 1
     assert len([name for name in first["targets"] if name.startswith("psw-ai")]) == 40
     assert again == first

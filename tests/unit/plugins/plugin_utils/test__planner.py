@@ -302,7 +302,7 @@ def test_200_nodes_and_50_apps_are_planned_in_under_a_second():
         f"app{n}": {"target": "gpu" if n % 5 == 0 else "core", "requires": [f"app{m}" for m in range(max(0, n - 5), n)], "resources": SMALL} for n in range(50)
     }
     nodes = [f"n{n}" for n in range(200)]
-    began = time.perf_counter()
+    began = time.process_time()
     result = make_plan(wishes(nodes, list(apps)), {node: record() for node in nodes}, Catalog(apps, {}))
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert len(result["apps"]) == 50

@@ -378,7 +378,7 @@ def edit(full, pattern, replacement):
     ("pattern", "replacement"),
     [
         (r"^ +postgres_password: .*\n", ""),
-        (r"data:..", "data:ab"),
+        (r"data:(.)", lambda found: f"data:{'B' if found[1] == 'A' else 'A'}"),
         ("probe_openwebui_service_key:", "prove_openwebui_service_key:"),
     ],
 )
