@@ -31,6 +31,10 @@ venv: $(VENV)/.made ## Make the virtual environment with psw, its tools and the 
 demo: venv ## Bring up the lab and ask a model a question through https://chat.<domain>/api (root)
 	$(BIN)/python -m lab.demo
 
+.PHONY: lab-cache
+lab-cache: venv ## Make what the lab's machines consist of, where the cache lacks it (root)
+	$(BIN)/python -m lab prepare
+
 .PHONY: lab-down
 lab-down: venv ## Remove the lab without trace (root)
 	$(BIN)/python -m lab down --all
@@ -66,16 +70,16 @@ test-unit: venv ## Pure logic, modules, CLI and the promises about the repositor
 	$(BIN)/pytest tests/unit tests/cli
 
 .PHONY: test-integration
-test-integration: venv ## Modules against the real programs: sops, Open WebUI, fakepve
+test-integration: venv lab-cache ## Modules against the real programs: sops, Open WebUI, fakepve
 	$(BIN)/pytest --durations=20 tests/integration
 
 .PHONY: test-e2e test-e2e-house test-e2e-machines
 test-e2e: test-e2e-house test-e2e-machines ## The whole road and the roles on lab nodes (root)
 
-test-e2e-house: venv
+test-e2e-house: venv lab-cache
 	$(BIN)/pytest --durations=20 tests/e2e -m house
 
-test-e2e-machines: venv
+test-e2e-machines: venv lab-cache
 	$(BIN)/pytest --durations=20 tests/e2e -m 'not house'
 
 .PHONY: test-full

@@ -1,4 +1,4 @@
-"""The lab's face: `python -m lab up | down | status | exec | restart | env | logs | fault | trouble | heal | images`."""
+"""The lab's face: `python -m lab prepare | up | down | status | exec | restart | env | logs | fault | trouble | heal | images`."""
 
 import argparse
 import contextlib
@@ -12,6 +12,12 @@ from typing import Any
 
 from lab import images, lab, machines, node, podman, services, state, trouble
 from lab.host import LabError
+
+
+def prepare(_options: argparse.Namespace) -> int:
+    """Make what every lab shares, so that the first one need not."""
+    lab.prepare()
+    return 0
 
 
 def up(options: argparse.Namespace) -> int:
@@ -130,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(function=function)
         return sub
 
+    verb("prepare", prepare)
     start = verb("up", up)
     start.add_argument("--machine", default=os.environ.get("PSW_LAB_MACHINE"), help=f"a directory in lab/machines (default: {lab.DEFAULT_MACHINE})")
     start.add_argument("--images", choices=["built", "upstream"], default="built", help="the lab's own images, or the real ones from the internet")

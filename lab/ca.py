@@ -1,9 +1,9 @@
 """The lab's own certificate authority, for the stand-ins of vendors' web servers. It never leaves this machine's cache."""
 
-import fcntl
 from pathlib import Path
 
 from lab.host import run
+from lab.lock import locked
 from lab.paths import CACHE
 
 HOME = CACHE / "ca"
@@ -13,8 +13,7 @@ def certificate() -> str:
     """Return the authority's certificate, made on first use."""
     HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
     key, cert = HOME / "ca.key", HOME / "ca.crt"
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(HOME / "lock"):
         if not cert.exists():
             run(
                 "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650", "-subj", "/CN=psw lab",

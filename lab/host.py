@@ -3,10 +3,15 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from lab.lock import locked
+from lab.paths import CACHE
 
 # A program the lab starts, and the Debian package it comes from.
 PROGRAMS = {
@@ -28,6 +33,7 @@ PROGRAMS = {
     "skopeo": "skopeo",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
+START_SECONDS = 120  # that a server of the lab may take until it listens
 _POLICY = Path("/usr/sbin/policy-rc.d")
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -63,6 +69,20 @@ def run(
     return done
 
 
+def await_server(server: subprocess.Popen[bytes], address: str, port: int, log: Path) -> None:
+    """Wait until a server that was just started listens; one that does not is ended."""
+    end = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < end:
+        try:
+            socket.create_connection((address, port), timeout=2).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    server.kill()
+    raise LabError(f"nothing listens on {address}:{port} of what was started to; its log is {log}")
+
+
 def say(text: str) -> None:
     """Tell whoever started the lab what happens now."""
     print(f"lab: {text}", flush=True)
@@ -76,13 +96,19 @@ def missing_packages(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
 
 def install_programs() -> None:
     """Install what the lab needs and this machine lacks."""
-    packages = missing_packages()
-    if not packages:
+    if not missing_packages():
         return
     if os.geteuid() != 0:
-        raise LabError(f"the lab needs root to install {', '.join(packages)} and to run containers")
+        raise LabError(f"the lab needs root to install {', '.join(missing_packages())} and to run containers")
     if shutil.which("apt-get") is None:
-        raise LabError(f"the lab installs its programs with apt; on this system install these first: {', '.join(packages)}")
+        raise LabError(f"the lab installs its programs with apt; on this system install these first: {', '.join(missing_packages())}")
+    with locked(CACHE / "install.lock"):  # apt itself would refuse, not wait, where another lab is at it
+        _install(missing_packages())
+
+
+def _install(packages: Sequence[str]) -> None:
+    if not packages:
+        return
     say(f"installing {', '.join(packages)}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run("apt-get", "update", "-q", env=quiet)

@@ -1,13 +1,11 @@
 """A lab's life: up, restart, down. Safe to repeat and to interrupt; `down` leaves no trace."""
 
-import importlib
-import importlib.util
 import shutil
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import host, images, machines, network, node, podman, services, state
+from lab import host, images, machines, network, node, podman, services, state, template, vendors
 from lab.host import say
 from lab.paths import CACHE, RUN, STATE
 
@@ -17,8 +15,16 @@ DEFAULT_MACHINE = "rtx_3060"
 def _publish(lab: state.Lab) -> None:
     """Let the vendors' stand-ins put their files where the web server serves them."""
     services.www(lab).mkdir(parents=True, exist_ok=True)
-    if importlib.util.find_spec("lab.vendors"):
-        importlib.import_module("lab.vendors").publish(services.www(lab), machines.load(lab.machine))
+    vendors.publish(services.www(lab), machines.load(lab.machine))
+
+
+def prepare() -> None:
+    """Make what every lab shares, where the cache lacks it."""
+    podman.require_root()
+    host.install_programs()
+    with ThreadPoolExecutor() as beside:
+        for making in [beside.submit(make) for make in (node.image, template.archive, images.build)]:
+            making.result()
 
 
 def up(name: str, machine: str | None = None, *, upstream_images: bool = False) -> state.Lab:

@@ -23,12 +23,14 @@ COMMANDS = (
     "systemctl enable -q ssh.service",
     "systemctl disable -q lxc.service lxc-net.service lxc-monitord.service",
     "systemctl mask -q networking.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount",
+    f"systemctl mask -q {' '.join(rootfs.TIMERS)}",
     "rm -f /etc/ssh/ssh_host_*; sed -i '/^root:/d' /etc/subuid /etc/subgid; echo root:100000:65536 | tee -a /etc/subuid >> /etc/subgid",
     "ln -sf /usr/lib/psw-lab/kernel/modprobe /usr/sbin/modprobe; ln -sf /usr/lib/psw-lab/kernel/modprobe /usr/sbin/rmmod",
     "groupadd -f -g 993 render; rm -f /etc/motd; install -d -m 700 /root/.ssh",
     "ln -s /etc/pve/priv/authorized_keys /root/.ssh/authorized_keys",
 )
-START_SECONDS = 60
+START_SECONDS = 300
+STOP_SECONDS = 120
 
 
 def recipe() -> rootfs.Recipe:
@@ -162,9 +164,10 @@ def _resolv(lab: Lab) -> Path:
 
 
 def ready(lab: Lab) -> bool:
-    """Tell whether sshd and the API answer."""
-    probe = "systemctl is-active -q ssh.service pvedaemon.service && test -S /run/pvedaemon.sock"
-    return podman("exec", lab.container, "sh", "-c", probe, check=False).returncode == 0
+    """Tell whether sshd and the API answer, and everything else that belongs to a start is over."""
+    probe = "systemctl is-active -q ssh.service && systemctl is-active -q pvedaemon.service && test -S /run/pvedaemon.sock && systemctl is-system-running"
+    done = podman("exec", lab.container, "sh", "-c", probe, check=False)
+    return done.stdout.strip() in {"running", "degraded"}
 
 
 def wait(lab: Lab) -> None:
@@ -192,13 +195,14 @@ def restart(lab: Lab, moves: Mapping[str, str]) -> None:
 
 def down(lab: Lab) -> None:
     """Remove the node's container and whatever still runs in its cgroup."""
-    for _ in range(5):
+    end = time.monotonic() + STOP_SECONDS
+    while True:
         kill_cgroup(lab.container)
         # A container caught while stopping is only half removed by the first try.
         said = podman("rm", "-f", "-t", "0", lab.container, check=False).stderr
         if status(lab) == "missing":
             break
+        if time.monotonic() > end:
+            raise LabError(f"podman does not remove the container {lab.container}: {said.strip()}")
         time.sleep(1)
-    else:
-        raise LabError(f"podman does not remove the container {lab.container}: {said.strip()}")
     kill_cgroup(lab.container)

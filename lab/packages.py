@@ -5,10 +5,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.host import run
+from lab.lock import locked
 from lab.paths import CACHE
 
 KEYS = CACHE / "keys"
@@ -45,29 +47,44 @@ def _gpg(name: str, *arguments: str | Path) -> str:
     return run("gpg", "--batch", "--quiet", "--yes", "--homedir", home, *arguments, env={**os.environ, "LC_ALL": "C"}).stdout
 
 
-def key(name: str) -> str:
-    """Return a vendor's ASCII-armoured public key, made on first use."""
+@contextmanager
+def _keys(name: str) -> Iterator[Path]:
+    """Hold a vendor's keys, made on first use, and yield its ASCII-armoured public key; the agent that looked after them ends with that."""
+    with locked(KEYS / f"{name}.lock"):
+        try:
+            yield _key(name)
+        finally:
+            run("gpgconf", "--homedir", KEYS / name, "--kill", "all", check=False)
+
+
+def _key(name: str) -> Path:
     public = KEYS / f"{name}.asc"
     if not public.exists():
         shutil.rmtree(KEYS / name, ignore_errors=True)
         _gpg(name, "--passphrase", "", "--quick-generate-key", f"{name} (psw lab)", "rsa3072", "sign", "never")
         public.write_text(_gpg(name, "--armor", "--export"), encoding="utf-8")
-        run("gpgconf", "--homedir", KEYS / name, "--kill", "all", check=False)
-    return public.read_text(encoding="utf-8")
+    return public
+
+
+def key(name: str) -> str:
+    """Return a vendor's ASCII-armoured public key."""
+    with _keys(name) as public:
+        return public.read_text(encoding="utf-8")
 
 
 def fingerprint(name: str) -> str:
     """Return the fingerprint of a vendor's key."""
-    key(name)
-    lines = _gpg(name, "--with-colons", "--list-keys").splitlines()
+    with _keys(name):
+        lines = _gpg(name, "--with-colons", "--list-keys").splitlines()
     return next(line.split(":")[9] for line in lines if line.startswith("fpr:"))
 
 
 def keyring(name: str, file: Path) -> None:
-    """Write a vendor's public key as a keyring that apt reads."""
-    key(name)
+    """Let there be a vendor's public key as a keyring that apt reads."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    _gpg(name, "--output", file, "--export")
+    with _keys(name):
+        if not file.exists():
+            _gpg(name, "--output", file, "--export")
 
 
 def _sums(root: Path, files: Iterable[Path]) -> str:
@@ -98,7 +115,6 @@ def publish(root: Path, signer: str, suite: str = "", component: str = "") -> No
     fields = {"Origin": signer, "Label": signer, "Suite": name, "Codename": name, "Date": date, "Architectures": "amd64", "Components": component or "main"}
     head = "".join(f"{field}: {value}\n" for field, value in fields.items())
     (release / "Release").write_text(f"{head}{_sums(release, [packages])}\n", encoding="utf-8")
-    key(signer)
-    _gpg(signer, "--output", release / "InRelease", "--clearsign", release / "Release")
-    _gpg(signer, "--armor", "--output", release / "Release.gpg", "--detach-sign", release / "Release")
-    run("gpgconf", "--homedir", KEYS / signer, "--kill", "all", check=False)
+    with _keys(signer):
+        _gpg(signer, "--output", release / "InRelease", "--clearsign", release / "Release")
+        _gpg(signer, "--armor", "--output", release / "Release.gpg", "--detach-sign", release / "Release")

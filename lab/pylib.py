@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from lab.host import run, say
+from lab.lock import locked
 from lab.paths import CACHE
 
 PACKAGES = ("fakepve==0.5.0",)
@@ -13,8 +14,13 @@ NODE_PYTHON = "3.13"  # Debian 13's
 def directory() -> Path:
     """Return the directory of installed packages, filled now if it is not there."""
     target = CACHE / "pylib" / "-".join((*PACKAGES, NODE_PYTHON)).replace("=", "")
-    if target.is_dir():
-        return target
+    with locked(CACHE / "pylib.lock"):
+        if not target.is_dir():
+            _fetch(target)
+    return target
+
+
+def _fetch(target: Path) -> None:
     say(f"fetching {', '.join(PACKAGES)} for the node")
     part = target.with_name(f"{target.name}.part")
     run("rm", "-rf", part)
@@ -25,4 +31,3 @@ def directory() -> Path:
         "--platform", "manylinux2014_x86_64", *PACKAGES,
     )  # fmt: skip
     part.rename(target)
-    return target

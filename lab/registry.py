@@ -1,13 +1,11 @@
 """The image registry: one directory of images in the cache, served on each lab's network under the images' real names."""
 
 import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.host import LabError, run
+from lab.host import await_server, run
 from lab.paths import CACHE
 
 ROOT = CACHE / "registry"
@@ -37,24 +35,15 @@ def mirrors(address: str, port: int) -> str:
 
 
 def start(address: str, port: int, directory: Path, *, read_only: bool = True) -> int:
-    """Start a registry, wait until it answers and return its process id; config and log go to the directory."""
+    """Start a registry, wait until it listens and return its process id; config and log go to the directory."""
     ROOT.mkdir(parents=True, exist_ok=True)
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "registry.yml"
     file.write_text(config(address, port, read_only=read_only), encoding="utf-8")
     with (directory / "registry.log").open("ab") as log:
         server = subprocess.Popen(["docker-registry", "serve", file], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    for _ in range(100):
-        if server.poll() is not None:
-            break
-        try:
-            urllib.request.urlopen(f"http://{address}:{port}/v2/", timeout=2).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return server.pid
-    server.kill()
-    raise LabError(f"the image registry on {address}:{port} did not start; its log is {directory / 'registry.log'}")
+    await_server(server, address, port, directory / "registry.log")
+    return server.pid
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Debian 13 root file systems, made once from the machine's own mirror and kept in the cache under the hash of their recipe."""
 
-import fcntl
 import hashlib
 import os
 import re
@@ -12,9 +11,12 @@ from pathlib import Path
 
 from lab import ca
 from lab.host import CA_BUNDLE, LabError, apt_settings, run, say, trixie_sources
+from lab.lock import locked
 from lab.paths import CACHE
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# Debian's own upkeep, at hours of its own: no test is to meet what it changes.
+TIMERS = tuple(f"{name}.timer" for name in ("apt-daily", "apt-daily-upgrade", "dpkg-db-backup", "e2scrub_all", "fstrim", "logrotate", "man-db"))
 # Nobody reads manuals in a lab, and they are a third of the files.
 DPKG_EXCLUDES = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 
@@ -77,7 +79,6 @@ def _debootstrap(recipe: Recipe, root: Path, scratch: Path) -> None:
     options = scratch / "apt.conf"
     options.write_text("\n".join(apt_settings().values()) + '\nAcquire::Languages "none";\n', encoding="utf-8")
     run(
-        "nice",
         "mmdebstrap",
         "--quiet",
         "--mode=root",
@@ -106,8 +107,7 @@ def build(recipe: Recipe, suffix: str) -> Path:
     shelf = CACHE / "rootfs"
     shelf.mkdir(parents=True, exist_ok=True)
     archive = shelf / f"{recipe.name}-{recipe.fingerprint()}{suffix}"
-    with (shelf / f"{recipe.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(shelf / f"{recipe.name}.lock"):
         if not archive.exists():
             _build(recipe, archive)
     return archive

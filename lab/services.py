@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from lab import ca, registry
-from lab.host import LabError
+from lab import ca, registry, web
+from lab.host import LabError, await_server
 from lab.paths import DATA
 from lab.state import DOMAIN, NODE, Lab
 
@@ -96,6 +96,8 @@ def _start_web(lab: Lab, hosts: list[str]) -> None:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=DATA.parent,
         )  # fmt: skip
     _remember(lab, "web", server.pid)
+    for port in web.PORTS:
+        await_server(server, lab.gateway, port, directory(lab) / "web.log")
 
 
 def up(lab: Lab) -> None:
@@ -118,6 +120,8 @@ def _stop(pid: int) -> None:
                 return
             time.sleep(0.05)
         os.kill(pid, signal.SIGKILL)
+        while Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2] != "Z":
+            time.sleep(0.05)
     except (ProcessLookupError, FileNotFoundError):
         return
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lab import registry, rootfs
+from lab.lock import locked
 from lab.paths import CACHE
 from lab.podman import container_defaults
 from lab.services import REGISTRY_HOST, REGISTRY_PORT
@@ -18,6 +19,7 @@ COMMANDS = (
     "systemctl enable -q ssh.service systemd-networkd.service; systemctl mask -q networking.service systemd-networkd-wait-online.service",
     # This kernel has no modules and hides its debug files; on a real node these two are quiet.
     "systemctl mask -q systemd-modules-load.service sys-kernel-debug.mount",
+    f"systemctl mask -q {' '.join(rootfs.TIMERS)}",
     "rm -f /etc/ssh/ssh_host_* /etc/machine-id; touch /etc/machine-id",
 )
 
@@ -26,9 +28,10 @@ def archive() -> Path:
     """Return the template's archive, made now if the cache lacks it."""
     extra = CACHE / "template"
     files = {"registries.conf.d/000-lab.conf": registry.mirrors(REGISTRY_HOST, REGISTRY_PORT), "containers.conf.d/00-lab.conf": container_defaults() + DRIVER}
-    for name, text in files.items():
-        file = extra / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
+    with locked(CACHE / "template.lock"):
+        for name, text in files.items():
+            file = extra / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
+                file.write_text(text, encoding="utf-8")
     return rootfs.build(rootfs.Recipe("template", PACKAGES, COMMANDS, {"etc/containers": extra}), ".tar.zst")

@@ -118,8 +118,7 @@ def _proxmox(www: Path, machine: Mapping[str, Any]) -> None:
 def keyrings() -> Path:
     """Return a directory with the keyrings that an installed node has, to be laid over its root."""
     directory = packages.KEYS / "node"
-    if not (directory / PROXMOX_KEYRING).exists():
-        packages.keyring("proxmox", directory / PROXMOX_KEYRING)
+    packages.keyring("proxmox", directory / PROXMOX_KEYRING)
     return directory / "usr/share/keyrings"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+PORTS = (80, 443)
+
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Serves the directory of the host that the request names."""
@@ -66,7 +68,7 @@ def main() -> None:
     """Serve until stopped."""
     address, root, cert, key = sys.argv[1:5]
     Handler.root = Path(root).resolve()
-    plain, secure = Server((address, 80), Handler), Server((address, 443), Handler)
+    plain, secure = (Server((address, port), Handler) for port in PORTS)
     secure.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     secure.context.load_cert_chain(cert, key)
     threading.Thread(target=plain.serve_forever, daemon=True).start()

@@ -45,7 +45,7 @@ def _debootstrap(release: str, home: Path) -> None:
     options = home / "apt.conf"
     options.write_text("\n".join(apt_settings().values()) + '\nAcquire::Languages "none";\n', encoding="utf-8")
     run(
-        "nice", "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=ca-certificates", f"--aptopt={options}",
+        "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=ca-certificates", f"--aptopt={options}",
         "--skip=cleanup/apt/lists", "--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={path}" for path in DPKG_EXCLUDES),
         release, home / "root",
         *(f"deb [signed-by={KEYRING}] {uri} {suite} main" for uri, suite in suites),
@@ -60,7 +60,7 @@ def _install_wheels(recipe: Recipe, wheels: Wheels, upper: Path, scratch: Path) 
     left_out.write_text("".join(f"{name}; sys_platform == 'never'\n" for name in wheels.without), encoding="utf-8")
     constraints = ["--constraint", str(recipe.constraints)] if recipe.constraints.exists() else []
     run(
-        "nice", *_uv(), "pip", "install", "--quiet", "--no-progress", "--only-binary=:all:", "--python-version", wheels.python, "--python-platform", PLATFORM,
+        *_uv(), "pip", "install", "--quiet", "--no-progress", "--only-binary=:all:", "--python-version", wheels.python, "--python-platform", PLATFORM,
         "--target", upper / wheels.into, "--override", left_out, *constraints, *wheels.requirements,
     )  # fmt: skip
 
@@ -86,7 +86,7 @@ def assemble(recipe: Recipe, lower: Path, scratch: Path) -> Path:
     upper.chmod(0o755)
     script = recipe.script.read_text(encoding="utf-8") if recipe.script.exists() else ":"
     run(
-        "nice", "unshare", "--mount", "--propagation", "private", "sh", HERE / "assemble.sh", lower, upper, work, merged, *recipe.packages,
+        "unshare", "--mount", "--propagation", "private", "sh", HERE / "assemble.sh", lower, upper, work, merged, *recipe.packages,
         stdin=script, env={**os.environ, "IMAGE_VERSION": recipe.image.version, "IMAGE_TAG": recipe.image.tag},
     )  # fmt: skip
     return upper

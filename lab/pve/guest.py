@@ -16,6 +16,7 @@ from .conf import properties
 from .lxcconf import ID_COUNT, LXC, ROOT_ID, networkd_file, numbered, render, volume_path
 
 MAPPED = ("lxc-usernsexec", "-m", f"u:0:{ROOT_ID}:{ID_COUNT}", "-m", f"g:0:{ROOT_ID}:{ID_COUNT}", "--")
+START_SECONDS = 120
 
 
 class GuestError(Exception):
@@ -140,7 +141,8 @@ def start(vmid: int, config: Mapping[str, Any], raw: list[tuple[str, str]]) -> N
     (home(vmid) / "config").write_text(render(vmid, config, raw, mtu), encoding="utf-8")
     call("systemctl", "reset-failed", f"pve-container@{vmid}")
     must("systemctl", "start", f"pve-container@{vmid}")
-    for _ in range(100):
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
         if state(vmid) == "running":
             return
         if call("systemctl", "is-failed", "-q", f"pve-container@{vmid}").returncode == 0:
