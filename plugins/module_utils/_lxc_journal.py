@@ -43,7 +43,10 @@ class Journal:
 
     @contextlib.contextmanager
     def creating(self, vmid):
-        """Hold the number while the container is created. What a failure leaves is removed; the note stays until that is done."""
+        """Hold the number while the container is created. What a failure leaves is removed; the note stays until that is done.
+
+        A task that goes on after its time is for the next run to wait for.
+        """
         os.makedirs(DIRECTORY, mode=0o755, exist_ok=True)
         with open(self.path, "w", encoding="utf-8") as file:
             file.write("%d\n" % vmid)
@@ -55,7 +58,9 @@ class Journal:
             if ALREADY in str(exc):
                 self._forget()  # someone else's, perhaps half-made too
             with contextlib.suppress(PswModuleError):  # the failure itself is what has to be told
-                self.finish(self.rows())
+                rows = self.rows()
+                if not any(self._busy(row["vmid"]) for row in self.left_in(rows)):
+                    self.finish(rows)
             raise
         self._forget()
 
