@@ -9,6 +9,7 @@ from ansible_collections.psw.ai.plugins.module_utils._errors import PswModuleErr
 from ansible_collections.psw.ai.plugins.module_utils._programs import last_lines, run
 
 _PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Result,NRestarts"
+_SYNC_SECONDS = 30
 UNKNOWN = {"LoadState": "not-found", "ActiveState": "inactive", "NeedDaemonReload": "no", "UnitFileState": ""}
 
 
@@ -38,6 +39,8 @@ def reload_units():
 
 def journal(unit, lines=15):
     """Return the last lines of a unit's journal, or a word about there being none."""
+    # What was said a moment ago may not be in the journal yet, and it is most often what matters.
+    run(["journalctl", "--sync"], check=False, timeout=_SYNC_SECONDS)
     done = run(["journalctl", "--no-pager", "--output=cat", f"--lines={lines}", f"--unit={unit}"], check=False)
     return done.out.strip() or f"(the journal has nothing of {unit})"
 
