@@ -50,13 +50,22 @@ def installed(release):
     return python
 
 
+class Silence(int):
+    """The status of a request without an answer, which a failed assertion shows with its cause."""
+
+    def __new__(cls, cause):
+        self = super().__new__(cls, 0)
+        self.cause = cause
+        return self
+
+    def __repr__(self):
+        return f"0 ({self.cause!r})"
+
+
 class Server:
     """A running Open WebUI with its own database."""
 
-    def __init__(self, release, home, settings):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+    def __init__(self, release, home, log, settings):
         self.release = release
         self.python = installed(release)
         self.work = home / "run" / "work"  # its migration puts the parent of the working directory on sys.path
@@ -66,15 +75,20 @@ class Server:
         privacy = yaml.safe_load((REPO / "catalog/apps/openwebui.yml").read_text())["privacy"]
         shipped = {**role["__openwebui_login"]["local"], **role["__openwebui_confinement"], **privacy}
         own = {"PATH": os.environ["PATH"], "HOME": str(home), "DATA_DIR": str(home / "data"), "STATIC_DIR": str(home / "static"), "FROM_INIT_PY": "true"}
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))  # and handed over: a port that is given back may be another's by the time the server has loaded
+        self.port = self.socket.getsockname()[1]
         own["PORT"] = str(self.port)
         self.env = {**own, **shipped, **SETTINGS, **settings}
-        self.log = (home / "server.log").open("w+")
+        self.log = log.open("w+")
         self.process = None
 
     def start(self):
-        argv = [self.python, "-m", "uvicorn", "open_webui.main:app", "--host", "127.0.0.1", "--port", str(self.port)]
-        self.process = subprocess.Popen(argv, cwd=self.work, env=self.env, stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 240
+        listening = self.socket.fileno()
+        argv = ["setpriv", "--pdeathsig=KILL", self.python, "-m", "uvicorn", "open_webui.main:app", "--fd", str(listening)]
+        self.process = subprocess.Popen(argv, cwd=self.work, env=self.env, stdout=self.log, stderr=self.log, pass_fds=[listening])
+        self.socket.close()
+        deadline = time.monotonic() + 600
         while self.get("/health")[0] != 200:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.log.seek(0)
@@ -84,10 +98,14 @@ class Server:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(30)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def get(self, path, key=None, data=None, method=None):
-        """Return status and JSON body of a request; status 0 when nobody answers."""
+        """Return status and JSON body of a request; the status of a Silence when nobody answers."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         body = None if data is None else json.dumps(data).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, {**headers, "Content-Type": "application/json"}, method=method)
@@ -98,8 +116,8 @@ class Server:
             with contextlib.suppress(ValueError):
                 return exc.code, json.loads(exc.read())
             return exc.code, None
-        except (OSError, ValueError):
-            return 0, None
+        except (OSError, ValueError) as exc:
+            return Silence(exc), None
 
     @functools.cached_property
     def admin_token(self):
@@ -107,12 +125,27 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def start_server(tmp_path_factory):
+def homes(tmp_path_factory):
+    """Where servers have their homes, of some megabytes: in memory, since on a busy disk a commit takes longer than the 5 s that SQLite waits for it."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path_factory.mktemp("openwebui")
+        return
+    for left in memory.glob("psw-openwebui-*"):
+        if not Path("/proc", left.name.split("-")[2]).exists():  # whoever made it was killed
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"psw-openwebui-{os.getpid()}-", dir=memory) as place:
+        yield Path(place)
+
+
+@pytest.fixture(scope="session")
+def start_server(homes, tmp_path_factory):
     """Start servers that end with the test session."""
     servers = []
 
     def start(release, **settings):
-        servers.append(Server(release, tmp_path_factory.mktemp(f"openwebui-{release}"), settings))
+        log = tmp_path_factory.mktemp(f"openwebui-{release}") / "server.log"
+        servers.append(Server(release, Path(tempfile.mkdtemp(prefix=f"{release}-", dir=homes)), log, settings))
         return servers[-1].start()
 
     yield start
@@ -138,14 +171,14 @@ def postgresql():
     if os.geteuid() == 0:
         shutil.chown(folder, "nobody")
         as_whom = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(folder)}
     run = functools.partial(subprocess.run, check=True, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     run([*as_whom, programs / "initdb", "--auth=trust", "--username=psw", "--encoding=UTF8", "--no-sync", folder / "data"])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-    run([*as_whom, programs / "pg_ctl", "--wait", "-D", folder / "data", "-l", folder / "log", "-o", options, "start"])
+    run([*as_whom, programs / "pg_ctl", "--wait", "--timeout=300", "-D", folder / "data", "-l", folder / "log", "-o", options, "start"])
     yield f"postgresql://psw@127.0.0.1:{port}/postgres"
     run([*as_whom, programs / "pg_ctl", "--wait", "-D", folder / "data", "-m", "immediate", "stop"])
     shutil.rmtree(folder)
