@@ -268,19 +268,15 @@ def test_no_password_opens_a_service_account(webui, keys):
         assert webui.get("/api/v1/auths/signin", data={"email": "psw-locked@psw.local", "password": password})[0] == 400
 
 
-def test_fifty_consumers_are_one_pass_and_minted_and_checked_in_time(webui, keys):
+def test_fifty_consumers_are_minted_in_one_pass_and_checked_in_one_glance(webui, keys, podman):
     names = [f"crowd{number}" for number in range(50)]
 
-    begin = time.monotonic()
     minted = keys(webui, *[(name, {}) for name in names])
-    there = time.monotonic()
-    again = keys(webui, *[(name, {"key": minted[name]["key"]}) for name in names])
-    checked = time.monotonic()
+    again = keys(webui, *[(name, {"key": minted[name]["key"]}) for name in names], glance_only=True)
 
     assert (minted["status"], again["status"], again["changed"]) == ("minted", "valid", False)
     assert len({minted[name]["key"] for name in names}) == 50
-    assert there - begin < 30
-    assert checked - there < 3
+    assert podman(webui).read_text() == "exec --interactive openwebui python -\n" * 2
 
 
 def test_who_is_no_consumer_any_more_loses_user_and_key_and_people_keep_theirs(start_server, webui, keys):
@@ -431,13 +427,6 @@ def traffic(server, key):
         thread.join()
 
 
-def dead_within_a_second(server, key):
-    begin = time.monotonic()
-    while (found := reach(server, key)) != 401 and time.monotonic() - begin < 1:
-        time.sleep(0.02)
-    return found == 401 and time.monotonic() - begin < 1
-
-
 def life(server, keys):
     """Lead a key through its whole life, each way to revoke it by hand included, while another consumer uses the API."""
     used = keys(server, ("user", {}))["user"]["key"]
@@ -463,8 +452,7 @@ def life(server, keys):
         assert server.get("/api/v1/auths/api_key", session)[0] == 401  # else it would read the new key
 
         rotated = keys(server, ("older", {"key": key}), state="rotated")["older"]
-        assert dead_within_a_second(server, key)
-        assert (reach(server, rotated["key"]), rotated.get("doubt")) == (200, None)
+        assert (reach(server, key), reach(server, rotated["key"]), rotated.get("doubt")) == (401, 200, None)  # the next question finds the old key dead
 
         assert keys(server, ("older", {"key": rotated["key"]}), state="absent")["changed"]
         assert reach(server, rotated["key"]) == 401
@@ -539,8 +527,11 @@ def test_the_newest_release_leads_the_same_life_on_postgresql(start_server, post
 
 def test_usage_tells_of_each_key_when_it_was_made_and_how_often_it_was_used(webui, keys, usage):
     key = keys(webui, ("counted", {}))["counted"]["key"]
+    log, end = Path(webui.env["DATA_DIR"]) / "audit.log", time.monotonic() + 60
     for _ in range(2):
         webui.get("/api/chat/completions", key, {"model": "none", "messages": []})
+    while log.read_text().count('"psw-counted@psw.local"') < 2 and time.monotonic() < end:  # Open WebUI notes a call once it has answered it
+        time.sleep(0.1)
 
     told = usage(webui)["psw-counted@psw.local"]
 
@@ -555,6 +546,7 @@ def test_what_an_audit_log_held_before_it_was_full_is_counted_too(start_server, 
 
     for _ in range(9):
         server.get("/api/chat/completions", key, {"model": "none", "messages": []})
+    server.stop()  # by then it has noted each call, and zipped what is full
 
     assert len(list(Path(server.env["DATA_DIR"]).glob("audit.*.log.zip"))) > 1
     assert usage(server)["psw-busy@psw.local"]["requests"] == 9
@@ -564,9 +556,10 @@ def test_two_runs_at_once_take_turns_and_the_second_sees_what_the_first_did(webu
     podman(webui)
     task = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "psw.ai.openwebui_service_key", "-a", json.dumps({"consumer": "twice"})]
 
-    runs = [subprocess.Popen(task, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    runs = [subprocess.Popen(task, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
     said = [run.communicate()[0] for run in runs]
 
-    minted = [next(iter(re.findall(r"sk-[0-9a-f]{32}", text))) for text in said]
-    assert sorted(reach(webui, key) for key in minted) == [200, 401]  # neither had a stored key: the later one replaced what the earlier one made
+    minted = [re.search(r"sk-[0-9a-f]{32}", text) for text in said]
+    assert all(minted), "\n".join(said)
+    assert sorted(reach(webui, key[0]) for key in minted) == [200, 401]  # neither had a stored key: the later one replaced what the earlier one made
     assert len([email for email in users(webui) if "twice" in email]) == 1
