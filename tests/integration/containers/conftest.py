@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ PACKAGES = (
     "aardvark-dns", "busybox-static", "ca-certificates", "crun", "dbus", "iproute2", "netavark", "nftables", "podman", "procps", "python3", "systemd",
     "systemd-sysv",
 )  # fmt: skip
+KILLED = 128 + signal.SIGKILL  # the exit code that a shell and podman give to a program that was killed
 # A program that is about to do what /run/kill-at says kills whoever asked for it instead: how a run dies between two steps.
 KILLER = """\
 #!/bin/sh
@@ -58,7 +60,10 @@ class Machine:
         arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check, "_ansible_diff": True}}
         argv = ["env", "PYTHONPATH=/opt/psw", "python3", "-m", f"ansible_collections.psw.ai.plugins.modules.{module}"]
         done = self.run(*argv, stdin=json.dumps(arguments), check=False)
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        if done.returncode == KILLED:
+            return None
+        assert done.stdout.strip(), f"{module} ended with {done.returncode} and said: {done.stderr}"
+        return json.loads(done.stdout)
 
     def invocation(self, service):
         """Return what systemd calls this run of a service: it changes with every restart."""
@@ -69,7 +74,8 @@ class Machine:
 
 
 def _wait_for_systemd(machine):
-    for _attempt in range(100):
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
         if machine.run("systemctl", "is-system-running", check=False).stdout.strip() in {"running", "degraded"}:
             return
         time.sleep(0.3)

@@ -23,7 +23,7 @@ until python3 -c 'import socket; socket.create_connection(("127.0.0.1", 5000))' 
 
 def app(tag=1, name="shelf", image=SHELF):
     unit = {"name": f"{name}.container", "content": UNIT.format(name=name, image=f"{image}:{tag}")}
-    return {"name": name, "units": [unit], "ready": [{"exec": {"container": name, "argv": ["/bin/true"]}}], "ready_timeout": 10}
+    return {"name": name, "units": [unit], "ready": [{"exec": {"container": name, "argv": ["/bin/true"]}}], "ready_timeout": 60}
 
 
 @pytest.fixture
