@@ -4,6 +4,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -16,6 +17,7 @@ from lab.lab import down, up
 
 REPO = Path(__file__).parents[3]
 NAME = os.environ.get("PSW_INTEGRATION_LAB", "integration")  # labs by other names run beside it
+KILLED = 128 + signal.SIGKILL  # the exit code that a shell gives to a program that was killed
 # A program that is about to do what /run/kill-at says kills whoever asked for it instead: how a run dies between two steps.
 KILLER = """\
 #!/bin/sh
@@ -38,8 +40,11 @@ class Node:
         shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath=/tmp/psw-test-{os.getpid()}-%C", "-o", "ControlPersist=60"]
         self.ssh = ["ssh", *options, *shared, "-i", str(lab.key), f"root@{lab.node_address}"]
 
+    def _done(self, command, data=None):
+        return subprocess.run([*self.ssh, command], input=data, capture_output=True, text=True, check=False, timeout=300)
+
     def run(self, command, *, data=None, check=True):
-        done = subprocess.run([*self.ssh, command], input=data, capture_output=True, text=True, check=False, timeout=300)
+        done = self._done(command, data)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -59,8 +64,13 @@ class Node:
     def module(self, name, /, *, check=False, **options):
         """Run a module and return its result; None when it was killed."""
         arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check, "_ansible_diff": True}}
-        answer = self.run(f"cd /; PYTHONPATH=/opt/psw python3 -m ansible_collections.psw.ai.plugins.modules.{name}", data=json.dumps(arguments), check=False)
-        return json.loads(answer) if answer.strip() else None
+        # The shell stays until the end: of a program that was killed in its place ssh says no more than of a connection that broke.
+        command = f"cd /; PYTHONPATH=/opt/psw python3 -m ansible_collections.psw.ai.plugins.modules.{name}; exit $?"
+        done = self._done(command, json.dumps(arguments))
+        if done.returncode == KILLED:
+            return None
+        assert done.stdout.strip(), f"{name} ended with {done.returncode} and said: {done.stderr}"
+        return json.loads(done.stdout)
 
     def kill_at(self, words):
         self.run("cat >/run/kill-at", data=words)
