@@ -2,7 +2,9 @@
 """A lab that was killed comes back: every one of its processes ended at once, as when a machine's session or CI job is ended."""
 
 import os
+import select
 import signal
+import time
 from contextlib import suppress
 
 import pytest
@@ -28,11 +30,24 @@ def processes(lab):
     return [int(pid) for pid in [podman.podman("inspect", "--format", "{{.State.ConmonPid}}", lab.container).stdout, *inside]]
 
 
+def kill(pid):
+    """Kill a process, and wait until it is dead."""
+    handle = os.pidfd_open(pid)
+    signal.pidfd_send_signal(handle, signal.SIGKILL)
+    assert select.select([handle], [], [], 300)[0], f"{pid} does not die"
+    os.close(handle)
+
+
 def kill_all(lab):
-    # conmon first: it is not to tell podman how the node ended
-    for pid in processes(lab):
+    conmon, *inside = processes(lab)
+    kill(conmon)  # first: it is not to tell podman how the node ended
+    for pid in inside:
         with suppress(ProcessLookupError):  # what was short-lived, or went with its parent
             os.kill(pid, signal.SIGKILL)
+    end = time.monotonic() + 300
+    while "populated 1" in podman.in_namespace("cat", f"/sys/fs/cgroup/{lab.container}/cgroup.events").stdout:
+        assert time.monotonic() < end, "the node's processes do not die"
+        time.sleep(0.1)
 
 
 def test_up_starts_a_killed_lab_with_its_disk(lab):
@@ -53,7 +68,7 @@ def test_a_stop_that_was_killed_too_does_not_hinder_the_start(lab):
 
 def test_up_leaves_a_lab_alone_that_lost_only_its_conmon(lab):
     before = podman.podman("exec", lab.container, "cat", "/proc/sys/kernel/random/boot_id").stdout
-    os.kill(processes(lab)[0], signal.SIGKILL)
+    kill(processes(lab)[0])
     up(NAME, upstream_images=True)
     assert podman.podman("exec", lab.container, "cat", "/proc/sys/kernel/random/boot_id").stdout == before
 
