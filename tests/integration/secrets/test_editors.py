@@ -25,7 +25,7 @@ def test_vim_keeps_no_copy_whatever_its_user_told_it(secrets, psw, home, tmp_pat
     (tmp_path / "keys").write_text(":normal! ggyG\n:%s/first/second/\n:w\n:%s/second/third/\n:x\n")
     monkeypatch.setenv("EDITOR", f"vim -s {tmp_path}/keys")
     with (tmp_path / "out").open("w") as out:
-        assert psw("secrets", "edit", stdin=subprocess.DEVNULL, stdout=out, stderr=out).wait(60) == 0
+        assert psw("secrets", "edit", stdin=subprocess.DEVNULL, stdout=out, stderr=out).wait(300) == 0
     assert secrets.get("postgres", "postgres_password") == "third"
     assert [path for path in home.rglob("*") if path.is_file() and VALUE.encode() in path.read_bytes()] == []
 
@@ -46,7 +46,7 @@ def test_another_psw_waits_for_the_editor_even_when_started_from_it(secrets, psw
     editor.chmod(0o755)
     monkeypatch.setenv("EDITOR", str(editor))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert psw("secrets", "edit", stdout=subprocess.DEVNULL).wait(60) == 0
+    assert psw("secrets", "edit", stdout=subprocess.DEVNULL).wait(300) == 0
     said = (tmp_path / "said").read_text()
     assert said.startswith("refused: another psw is at work in .: ")
     assert said.endswith("\n3\n")
