@@ -16,8 +16,13 @@ _BEFORE_PACKAGES = ("/etc/apt/", "/usr/share/keyrings/")
 _UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/usr/local/lib/systemd/system/", "/etc/containers/systemd/")
 
 
-def _is_on(found):
-    return found["ActiveState"] in ("active", "reloading", "activating")
+def _is_off(found):
+    return found["ActiveState"] not in ("active", "reloading", "activating")
+
+
+def _has_failed(found):
+    """Tell whether a unit failed and systemd will try it again in a moment: that is called activating, too, and may be given up before it helps."""
+    return found["ActiveState"] == "activating" and found.get("SubState") == "auto-restart"
 
 
 def _unit_steps(unit, found, missing, *, comes):
@@ -38,11 +43,11 @@ def _unit_steps(unit, found, missing, *, comes):
         verb = "enable" if unit["enabled"] else "disable"
         if unit["enabled"] or enabled:
             yield Step(verb, name, {}, state_diff(f"{name} (at boot)", "enabled" if enabled else "disabled", f"{verb}d"))
-    if unit["state"] == "started" and not _is_on(found):
+    if unit["state"] == "started" and (_is_off(found) or _has_failed(found)):
         yield Step("start", name, {}, state_diff(name, found["ActiveState"], "active"))
     elif unit["state"] == "started" and missing:
         yield Step("restart", name, {}, state_diff(name, f"active, without {', '.join(missing)}", "active"))
-    if unit["state"] == "stopped" and _is_on(found):
+    if unit["state"] == "stopped" and not _is_off(found):
         yield Step("stop", name, {}, state_diff(name, found["ActiveState"], "inactive"))
 
 
