@@ -4,15 +4,13 @@ systemd in a container wants cgroup2; a machine with hybrid cgroups has it only 
 all labs and every call, because a container's mounts are seen only in the namespace that made them.
 """
 
-import fcntl
 import os
 import resource
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from lab.host import LabError, run
+from lab.lock import locked
 from lab.paths import CACHE, RUN
 
 STORAGE = CACHE / "podman"
@@ -49,14 +47,6 @@ runroot = "{RUN}/podman"
 REGISTRIES_CONF = 'unqualified-search-registries = []\nshort-name-mode = "disabled"\n'
 
 
-@contextmanager
-def _lock() -> Iterator[None]:
-    RUN.mkdir(parents=True, exist_ok=True)
-    with (RUN / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _pinned() -> bool:
     return subprocess.run(["mountpoint", "-q", _PIN], check=False).returncode == 0
 
@@ -80,7 +70,7 @@ def _write(name: str, text: str) -> Path:
 
 def podman_command(*args: str | Path) -> list[str]:
     """Return the full command line that runs podman with these arguments in the lab's namespace."""
-    with _lock():
+    with locked(RUN / "lock"):
         if not _pinned():
             _pin()
         settings = {
@@ -141,7 +131,7 @@ def in_namespace(*command: str | Path, check: bool = True) -> subprocess.Complet
 
 def release() -> bool:
     """Let the namespace go, unless something runs in it; tell whether it is gone."""
-    with _lock():
+    with locked(RUN / "lock"):
         if not _pinned():
             return True
         if any(_in_namespace(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
